@@ -1,0 +1,96 @@
+//! Says no. Every mistake is reported, and what is left over is a plan without open questions.
+
+use crate::args::{Absence, Args, Companion as Asked, Ttl};
+use crate::error::Errors;
+use crate::plan::{Home, Name, Plan, Setting};
+use crate::target::Target;
+use crate::types;
+use syn::ext::IdentExt;
+
+mod arguments;
+mod companion;
+mod function;
+mod key;
+mod later;
+
+use arguments::Arguments;
+
+pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Option<Plan> {
+    let is_method = is_method(&args, &target);
+    function::check(&target, errors);
+    companion_option(&args, is_method, &target, errors);
+    none_option(&args, &target, errors);
+    let keyed = key::check(&mut args, &target, errors);
+    later::check(&args, &target, errors);
+    if !errors.is_empty() {
+        return None;
+    }
+
+    let (ttl, in_ttl) = companion::ttl(&args.ttl, Arguments::of(&target));
+    let beside = |name| companion::companion(name, &keyed, (&args.ttl, &in_ttl), &target);
+    let home = match &args.companion {
+        _ if is_method => Home::Method,
+        Asked::Off => Home::Alone,
+        Asked::Default => Home::Companion(Box::new(beside(target.sig.ident.clone()))),
+        Asked::Named(name) => Home::Companion(Box::new(beside(name.clone()))),
+    };
+    let settings = settings(&args);
+    let name = args.name.map_or_else(
+        || Name::Path(target.sig.ident.unraw().to_string()),
+        Name::Given,
+    );
+    Some(Plan {
+        krate: args.krate,
+        home,
+        name,
+        settings,
+        call: keyed.call,
+        ttl,
+        store_if: args.store_if,
+        target,
+    })
+}
+
+fn is_method(args: &Args, target: &Target) -> bool {
+    args.method || args.self_type || target.receiver().is_some() || target.mentions_self_type()
+}
+
+fn companion_option(args: &Args, is_method: bool, target: &Target, errors: &mut Errors) {
+    match &args.companion {
+        Asked::Named(name) if is_method => errors.on(
+            name,
+            "a method has no companion; its cache is reached by the call itself, as in \
+             `cache_runtime::invalidate(repo.load(7))`",
+        ),
+        Asked::Named(_) | Asked::Default if !is_method => {
+            function::names_lifetimes(target, errors);
+        }
+        _ => {}
+    }
+}
+
+fn none_option(args: &Args, target: &Target, errors: &mut Errors) {
+    if let Absence::Stored(span) | Absence::StoredFor(_, span) = args.none
+        && types::is_unit(types::success(&target.returns))
+    {
+        errors.at(
+            span,
+            "`none` is about an `Option`, and this function returns nothing",
+        );
+    }
+}
+
+fn settings(args: &Args) -> Vec<Setting> {
+    let version = args.version.clone().map(Setting::Version);
+    let ttl = match args.ttl {
+        Ttl::Millis(millis) => Some(Setting::Ttl(millis)),
+        Ttl::None | Ttl::Expr(_) | Ttl::Closure(..) => None,
+    };
+    let none = match args.none {
+        Absence::Passed => None,
+        Absence::Stored(_) => Some(Setting::StoreNone),
+        Absence::StoredFor(millis, _) => Some(Setting::StoreNoneFor(millis)),
+    };
+    let jitter = args.jitter.map(Setting::Jitter);
+    [version, ttl, none, jitter].into_iter().flatten().collect()
+}

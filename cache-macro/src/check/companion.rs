@@ -1,0 +1,67 @@
+//! What stands beside the function, and what of the `ttl` it has to know.
+
+use super::arguments::{Arguments, Use};
+use super::key::Keyed;
+use crate::args;
+use crate::plan::{Companion, PutValue, Ttl};
+use crate::target::{Target, binds};
+use crate::types;
+use proc_macro2::Ident;
+use quote::ToTokens;
+use syn::Expr;
+
+/// The `ttl`, and the arguments that it looks at.
+pub(super) fn ttl(given: &args::Ttl, arguments: Arguments<'_>) -> (Ttl, Vec<usize>) {
+    match given {
+        args::Ttl::None | args::Ttl::Millis(_) => (Ttl::Settled, Vec::new()),
+        args::Ttl::Expr(expr) => {
+            let mentioned = arguments.mentioned(&expr.to_token_stream());
+            let ttl = Ttl::Early {
+                expr: expr.clone(),
+                bindings: arguments.bindings(mentioned.iter().copied()),
+            };
+            (ttl, mentioned)
+        }
+        args::Ttl::Closure(closure, _) => {
+            let mentioned = captured(closure, arguments);
+            (Ttl::Late(closure.clone()), mentioned)
+        }
+    }
+}
+
+/// What a closure uses besides its own parameter.
+fn captured(closure: &Expr, arguments: Arguments<'_>) -> Vec<usize> {
+    let Expr::Closure(closure) = crate::literal::peel(closure) else {
+        return Vec::new();
+    };
+    let own: Vec<Ident> = closure.inputs.iter().flat_map(binds).collect();
+    let mut mentioned = arguments.mentioned(&closure.body.to_token_stream());
+    mentioned.retain(|index| !own.contains(&arguments.all()[*index].name));
+    mentioned
+}
+
+pub(super) fn companion(
+    name: Ident,
+    keyed: &Keyed,
+    ttl: (&args::Ttl, &[usize]),
+    target: &Target,
+) -> Companion {
+    let arguments = Arguments::of(target);
+    let (given, in_ttl) = ttl;
+    let mut for_put = keyed.used.clone();
+    for index in in_ttl {
+        for_put[*index] = Use::Inside;
+    }
+    Companion {
+        name,
+        params: arguments.params(&keyed.used),
+        passing: keyed.passing,
+        many: keyed.many,
+        put_params: arguments.params(&for_put),
+        put_value: match given {
+            args::Ttl::Closure(_, value) => PutValue::OfClosure(value.clone()),
+            _ => PutValue::Kept,
+        },
+        value: types::value(&target.returns).clone(),
+    }
+}

@@ -1,0 +1,226 @@
+//! What makes the key, against the arguments that there are.
+
+use super::arguments::{Arguments, Use};
+use crate::args::{Args, Skip};
+use crate::error::Errors;
+use crate::key::{Key, Piece, Place};
+use crate::plan::{Call, Many, Part, Passing, Taken};
+use crate::target::{Shape, Target};
+use crate::{tokens, types};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
+use syn::Expr;
+use syn::ext::IdentExt;
+
+const SAME_FOR_EVERY_CALL: &str =
+    "this key is the same for every call; name an argument, or write `key = ()` if that is meant";
+
+/// How a call is told from others.
+pub(super) struct Keyed {
+    pub(super) call: Call,
+    /// The arguments that take part, by their place.
+    pub(super) used: Vec<Use>,
+    pub(super) passing: Passing,
+    pub(super) many: Many,
+}
+
+pub(super) fn check(args: &mut Args, target: &Target, errors: &mut Errors) -> Keyed {
+    let arguments = Arguments::of(target);
+    let mut key = Builder {
+        arguments,
+        receiver: target.receiver().map(|receiver| receiver.self_token.span),
+        errors,
+        used: vec![Use::Unused; arguments.all().len()],
+        parts: Vec::new(),
+        whole: Vec::new(),
+        passing: Passing::Shared,
+    };
+    if let (Some(_), Some(skip)) = (&args.key, &args.skip) {
+        let advice = "`key` and `skip` both say what makes the key; keep one of them";
+        key.errors.at(skip.option.span(), advice);
+    }
+    match (args.key.take(), target.receiver()) {
+        (Some(asked), _) => key.asked(asked),
+        // A key that could not be read has been reported.
+        (None, _) if args.is_given("key") => {}
+        (None, Some(receiver)) => key.errors.on(
+            receiver,
+            "say what makes the key: `key = \"id\"`, or `key = \"{self.tenant}:{id}\"` if the \
+             answer depends on self",
+        ),
+        (None, None) => key.all_but(args.skip.as_ref()),
+    }
+    key.finish(args.cache.take())
+}
+
+struct Builder<'a> {
+    arguments: Arguments<'a>,
+    /// Where `self` stands, for its hygiene.
+    receiver: Option<Span>,
+    errors: &'a mut Errors,
+    used: Vec<Use>,
+    parts: Vec<Part>,
+    /// Which parts are which arguments.
+    whole: Vec<(usize, usize)>,
+    passing: Passing,
+}
+
+impl Builder<'_> {
+    fn asked(&mut self, key: Key) {
+        match key {
+            Key::Constant => {}
+            Key::List(places) => {
+                for place in places {
+                    self.parts.push(Part::Separate);
+                    self.place(&place);
+                }
+            }
+            Key::Template(pieces) => {
+                self.parts.push(Part::Separate);
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(text) => self.parts.push(Part::Text(text)),
+                        Piece::Place(place) => self.place(&place),
+                    }
+                }
+            }
+            Key::Values(values) => self.values(values),
+        }
+    }
+
+    fn all_but(&mut self, skip: Option<&Skip>) {
+        let skipped: Vec<String> = skip
+            .iter()
+            .flat_map(|skip| &skip.names)
+            .map(|name| {
+                let text = name.unraw().to_string();
+                if self.arguments.find(&text).is_none() {
+                    self.arguments.unknown(&text, name.span(), self.errors);
+                }
+                text
+            })
+            .collect();
+        let kept: Vec<Ident> = self
+            .arguments
+            .variables()
+            .map(|found| found.variable.clone())
+            .filter(|variable| !skipped.iter().any(|name| variable.unraw() == name))
+            .collect();
+        if let (true, Some(skip)) = (kept.is_empty(), skip) {
+            self.errors.at(skip.option.span(), SAME_FOR_EVERY_CALL);
+        }
+        for variable in kept {
+            self.parts.push(Part::Separate);
+            self.place(&Place {
+                root: variable.unraw().to_string(),
+                fields: Vec::new(),
+                span: variable.span(),
+            });
+        }
+    }
+
+    fn place(&mut self, place: &Place) {
+        if place.root == "self" {
+            return self.place_in_self(place);
+        }
+        let Some(found) = self.arguments.find(&place.root) else {
+            return self.arguments.unknown(&place.root, place.span, self.errors);
+        };
+        let is_pattern = found.arg.shape == Shape::Pattern;
+        if !place.fields.is_empty() {
+            self.mark(found.index, Use::Inside);
+            let mut root = found.variable.clone();
+            root.set_span(root.span().located_at(place.span));
+            self.parts.push(Part::Field(root, place.fields.clone()));
+        } else if is_pattern {
+            self.mark(found.index, Use::Inside);
+            self.parts.push(Part::Bound(found.variable.clone()));
+        } else {
+            self.mark(found.index, Use::Whole);
+            let param = self.arguments.param(found.index, Use::Whole);
+            self.whole.push((self.parts.len(), found.index));
+            self.parts.push(Part::Whole(param));
+        }
+    }
+
+    fn place_in_self(&mut self, place: &Place) {
+        match self.receiver {
+            Some(receiver) => {
+                let root = Ident::new("self", receiver.located_at(place.span));
+                self.parts.push(Part::Field(root, place.fields.clone()));
+            }
+            None => self
+                .errors
+                .at(place.span, "`self` is only known in a method"),
+        }
+    }
+
+    fn values(&mut self, values: Vec<Expr>) {
+        self.passing = Passing::Owned;
+        let all: TokenStream = values.iter().map(ToTokens::to_token_stream).collect();
+        let mentioned = self.arguments.mentioned(&all);
+        let mentions_self = tokens::mention(all.clone(), "self");
+        if mentions_self && self.receiver.is_none() {
+            self.errors.on(&all, "`self` is only known in a method");
+        } else if mentioned.is_empty() && !mentions_self {
+            self.errors.on(&all, SAME_FOR_EVERY_CALL);
+        }
+        for index in mentioned {
+            self.mark(index, Use::Inside);
+        }
+        for value in values {
+            self.parts.extend([Part::Separate, Part::Value(value)]);
+        }
+    }
+
+    fn mark(&mut self, index: usize, used: Use) {
+        self.used[index] = self.used[index].max(used);
+    }
+
+    fn finish(mut self, cache: Option<Expr>) -> Keyed {
+        let in_key: Vec<usize> = self.used_arguments().collect();
+        if let Some(cache) = &cache {
+            for index in self.arguments.mentioned(&cache.to_token_stream()) {
+                self.mark(index, Use::Inside);
+            }
+        }
+        let used: Vec<usize> = self.used_arguments().collect();
+        // How an argument is taken depends on all of its uses.
+        for (part, index) in self.whole {
+            let param = self.arguments.param(index, self.used[index]);
+            if param.taken == Taken::Loosely && self.passing == Passing::Shared {
+                self.passing = Passing::Borrowed;
+            }
+            self.parts[part] = Part::Whole(param);
+        }
+        let many = match (&in_key[..], &self.passing) {
+            // An owned argument beside the key would be gone after the first key.
+            ([_], Passing::Owned) if used.len() > 1 => Many::No,
+            ([only], _) => used
+                .iter()
+                .position(|index| index == only)
+                .map_or(Many::No, Many::By),
+            _ => Many::No,
+        };
+        let opaque = in_key
+            .iter()
+            .map(|index| self.arguments.param(*index, self.used[*index]))
+            .filter(|param| types::has_impl_trait(&param.ty))
+            .collect();
+        Keyed {
+            call: Call {
+                bindings: self.arguments.bindings(used),
+                cache,
+                opaque,
+                parts: self.parts,
+            },
+            used: self.used,
+            passing: self.passing,
+            many,
+        }
+    }
+
+    fn used_arguments(&self) -> impl Iterator<Item = usize> {
+        (0..self.used.len()).filter(|index| self.used[*index] != Use::Unused)
+    }
+}

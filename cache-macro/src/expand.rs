@@ -1,0 +1,77 @@
+//! Makes the code. Whatever arrives here can be expanded.
+
+use crate::args::Args;
+use crate::check::check;
+use crate::error::Errors;
+use crate::plan::{Home, Plan};
+use crate::target::Target;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::Path;
+
+mod call;
+mod companion;
+mod signature;
+mod verbs;
+mod wrapper;
+
+/// The function with its cache; after a mistake the function as it was, so that nothing else about
+/// it is reported.
+pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(options, &mut errors);
+    let target = errors.note(Target::parse(&item));
+    if let Some(plan) = target.and_then(|target| check(args, target, &mut errors)) {
+        return expand(&plan);
+    }
+    let mut output = item;
+    output.extend(errors.to_compile_errors());
+    output
+}
+
+fn expand(plan: &Plan) -> TokenStream {
+    match &plan.home {
+        Home::Companion(companion) => {
+            let wrapper = wrapper::beside_companion(plan, companion);
+            let companion = companion::companion(plan, companion);
+            quote!(#wrapper #companion)
+        }
+        Home::Method | Home::Alone => wrapper::alone(plan),
+    }
+}
+
+/// Tokens of ours that are shown as the user's: an error is reported where he can mend it, lints
+/// know that it is not his code, and no name of ours can meet one of his.
+fn ours(user: Span) -> Span {
+    Span::mixed_site().located_at(user)
+}
+
+/// Tokens of ours that are shown where something of the user's begins.
+fn ours_on(user: &impl ToTokens) -> Span {
+    let first = user.to_token_stream().into_iter().next();
+    ours(first.map_or_else(Span::mixed_site, |token| token.span()))
+}
+
+impl Plan {
+    /// What the runtime has for expansions, shown at `span`.
+    fn runtime(&self, span: Span) -> TokenStream {
+        let krate = self.krate(span);
+        quote::quote_spanned!(span=> #krate::__private)
+    }
+
+    /// What the runtime has for everybody.
+    fn krate(&self, span: Span) -> TokenStream {
+        located(&self.krate, span)
+    }
+}
+
+/// The path keeps what it means and is shown elsewhere.
+fn located(path: &Path, span: Span) -> TokenStream {
+    path.to_token_stream()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        })
+        .collect()
+}

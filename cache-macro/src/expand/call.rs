@@ -1,0 +1,169 @@
+//! The code that makes the key of one call.
+
+use super::ours;
+use crate::plan::{BindBy, Binding, Home, Param, Part, Plan, Taken};
+use crate::target::Target;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::GenericParam;
+use syn::spanned::Spanned;
+
+/// How the arguments are there where the code stands.
+#[derive(Clone, Copy)]
+pub(super) enum Given {
+    /// As the function has them.
+    Declared,
+    /// By reference.
+    Borrowed,
+}
+
+/// An expression: the call, told from others by its arguments.
+///
+/// ```text
+/// {
+///     let mut __call = Call::new(SPEC);
+///     __call.type_name::<T>();
+///     __call.key().separate();
+///     CacheKey::write(&user_id, __call.key());
+///     __call
+/// }
+/// ```
+pub(super) fn call(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream {
+    let span = Span::mixed_site();
+    let rt = plan.runtime(span);
+    let bindings = bindings(&plan.call.bindings, given);
+    let cache = plan.call.cache.iter().map(|cache| {
+        let span = ours(cache.span());
+        quote_spanned!(span=> .with_cache(#cache))
+    });
+    let names = type_names(plan, given);
+    let consts = plan.target.sig.generics.const_params().map(|param| {
+        let name = &param.ident;
+        quote_spanned!(span=> __call.key().separate(); #rt::CacheKey::write(&#name, __call.key());)
+    });
+    let parts = plan.call.parts.iter().map(|part| write(plan, part, given));
+    quote_spanned! {span=>
+        {
+            #bindings
+            #[allow(unused_mut)]
+            let mut __call = #rt::Call::new(#spec) #(#cache)*;
+            #(#names)*
+            #(#consts)*
+            #(#parts)*
+            __call
+        }
+    }
+}
+
+/// The types that a call is made with can change what it gives.
+fn type_names(plan: &Plan, given: Given) -> Vec<TokenStream> {
+    let span = Span::mixed_site();
+    let own = match &plan.home {
+        Home::Method => Some(quote_spanned!(span=> __call.type_name::<Self>();)),
+        Home::Companion(_) | Home::Alone => None,
+    };
+    let params = plan.target.sig.generics.type_params().map(|param| {
+        let name = &param.ident;
+        quote_spanned!(span=> __call.type_name::<#name>();)
+    });
+    let opaque = plan.call.opaque.iter().map(|param| {
+        let value = reference(param, given);
+        quote_spanned!(span=> __call.type_name_of(#value);)
+    });
+    own.into_iter().chain(params).chain(opaque).collect()
+}
+
+fn write(plan: &Plan, part: &Part, given: Given) -> TokenStream {
+    let here = Span::mixed_site();
+    match part {
+        Part::Separate => quote_spanned!(here=> __call.key().separate();),
+        Part::Text(text) => quote_spanned!(here=> __call.key().literal(#text);),
+        Part::Whole(param) => {
+            let span = ours(param.name.span());
+            let rt = plan.runtime(span);
+            let value = reference(param, given);
+            let ty = &param.ty;
+            let key = match (param.taken, given) {
+                (Taken::Loosely, Given::Borrowed) => quote_spanned!(span=> #rt::KeyArg::<#ty>),
+                _ => quote_spanned!(span=> #rt::CacheKey),
+            };
+            quote_spanned!(span=> #key::write(#value, __call.key());)
+        }
+        Part::Bound(name) => written(plan, name.span(), name),
+        Part::Field(root, fields) => {
+            let span = ours(root.span());
+            written(
+                plan,
+                root.span(),
+                &quote_spanned!(span=> &#root #(.#fields)*),
+            )
+        }
+        Part::Value(value) => {
+            let span = ours(value.span());
+            written(plan, value.span(), &quote_spanned!(span=> &(#value)))
+        }
+    }
+}
+
+fn written(plan: &Plan, user: Span, reference: &impl ToTokens) -> TokenStream {
+    let span = ours(user);
+    let rt = plan.runtime(span);
+    quote_spanned!(span=> #rt::CacheKey::write(#reference, __call.key());)
+}
+
+pub(super) fn bindings(bindings: &[Binding], given: Given) -> TokenStream {
+    bindings
+        .iter()
+        .map(|binding| {
+            let span = Span::mixed_site();
+            let pat = &binding.pat;
+            let value = match binding.by {
+                BindBy::Reference => reference(&binding.arg, given),
+                BindBy::RefBindings => place(&binding.arg, given),
+            };
+            quote_spanned! {span=>
+                #[allow(unused_variables, clippy::needless_borrowed_reference)]
+                let #pat = #value;
+            }
+        })
+        .collect()
+}
+
+/// The argument by reference.
+pub(super) fn reference(param: &Param, given: Given) -> TokenStream {
+    let name = &param.name;
+    let span = ours(name.span());
+    match (param.taken, given) {
+        (Taken::Loosely | Taken::AsDeclared, Given::Declared) => quote_spanned!(span=> &#name),
+        _ => name.to_token_stream(),
+    }
+}
+
+/// The argument itself, without moving it.
+fn place(param: &Param, given: Given) -> TokenStream {
+    let name = &param.name;
+    let span = ours(name.span());
+    match (param.taken, given) {
+        (Taken::Loosely | Taken::AsDeclared, Given::Borrowed) => quote_spanned!(span=> *#name),
+        _ => name.to_token_stream(),
+    }
+}
+
+/// `::<T, N>`: what the compiler cannot find out from arguments alone.
+pub(super) fn turbofish(target: &Target) -> TokenStream {
+    let mut names = target
+        .sig
+        .generics
+        .params
+        .iter()
+        .filter_map(|param| match param {
+            GenericParam::Type(param) => Some(&param.ident),
+            GenericParam::Const(param) => Some(&param.ident),
+            GenericParam::Lifetime(_) => None,
+        })
+        .peekable();
+    match names.peek() {
+        Some(_) => quote_spanned!(Span::mixed_site()=> ::<#(#names),*>),
+        None => TokenStream::new(),
+    }
+}

@@ -1,0 +1,322 @@
+use super::{expands, expands_in};
+use expect_test::expect;
+use quote::quote;
+
+#[test]
+fn an_async_function_gets_a_companion() {
+    expands(
+        quote!(key = "user_id", ttl = 60),
+        quote! {
+            /// Loads one.
+            pub async fn load(user_id: u64, lang: &str) -> Result<User, E> { body(user_id, lang).await }
+        },
+        &expect![[r#"
+            /// Loads one.
+            pub async fn load(user_id: u64, lang: &str) -> Result<User, E> {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<Result<User, E>>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup(
+                            {
+                                let mut __call = rt::Call::new(<load>::__spec());
+                                __call.key().separate();
+                                rt::CacheKey::write(&user_id, __call.key());
+                                __call
+                            },
+                            <load>::__codec(),
+                        )
+                        .await;
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: Result<User, E> = rt::std::boxed::Box::pin(
+                            <load>::uncached(user_id, lang),
+                        )
+                        .await;
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.await;
+                __kept.join()
+            }
+            /// The cache of [`load`](fn@load).
+            pub struct load {}
+            impl load {
+                #[doc(hidden)]
+                pub fn __spec() -> &'static rt::Spec {
+                    static __SPEC: rt::Spec = rt::Spec::new(
+                            rt::core::concat!(
+                                rt::core::module_path!(), "::", "load"
+                            ),
+                            rt::core::file!(),
+                            rt::core::line!(),
+                        )
+                        .ttl_millis(60000u64);
+                    &__SPEC
+                }
+                #[doc(hidden)]
+                pub fn __codec() -> rt::Codec<Result<User, E>> {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::codec::<_, Result<User, E>>(rt::Probe::<Result<User, E>>::new().ok().some())
+                }
+                #[doc(hidden)]
+                pub fn __call(user_id: &impl rt::KeyArg<u64>) -> rt::Call {
+                    let mut __call = rt::Call::new(Self::__spec());
+                    __call.key().separate();
+                    rt::KeyArg::<u64>::write(user_id, __call.key());
+                    __call
+                }
+                /// The key under which the value for these arguments is stored.
+                pub fn key(user_id: impl rt::KeyArg<u64>) -> rt::std::string::String {
+                    rt::key(Self::__call(&user_id))
+                }
+                /// Forgets the value for these arguments.
+                pub fn invalidate(
+                    user_id: impl rt::KeyArg<u64>,
+                ) -> rt::Op<::cache_runtime::Invalidated> {
+                    rt::invalidate(Self::__call(&user_id))
+                }
+                /// Reads the stored value without running the function.
+                pub fn peek(user_id: impl rt::KeyArg<u64>) -> rt::Peek<Result<User, E>, User> {
+                    rt::peek::<Result<User, E>, User>(Self::__call(&user_id), Self::__codec())
+                }
+                /// Reads many stored values at once without running the function.
+                pub fn peek_many(
+                    user_id: impl rt::core::iter::IntoIterator<Item = impl rt::KeyArg<u64>>,
+                ) -> rt::PeekMany<Result<User, E>, User> {
+                    let __calls = rt::core::iter::Iterator::collect(
+                        rt::core::iter::Iterator::map(
+                            rt::core::iter::IntoIterator::into_iter(user_id),
+                            |user_id| Self::__call(&user_id),
+                        ),
+                    );
+                    rt::peek_many::<Result<User, E>, User>(__calls, Self::__codec())
+                }
+                /// Stores a value for these arguments, as if the function had returned it.
+                pub fn put(
+                    user_id: impl rt::KeyArg<u64>,
+                    value: &impl rt::Stored<Result<User, E>>,
+                ) -> rt::Op<()> {
+                    let __ttl = rt::core::option::Option::None;
+                    rt::put::<Result<User, E>>(Self::__call(&user_id), value, __ttl)
+                }
+                /// Runs the function and stores what it returns.
+                pub async fn refresh(user_id: u64, lang: &str) -> Result<User, E> {
+                    rt::refresh_of(Self::__spec(), load(user_id, lang)).await
+                }
+            }
+            impl load {
+                /// The function itself, without the cache.
+                pub async fn uncached(user_id: u64, lang: &str) -> Result<User, E> {
+                    body(user_id, lang).await
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_sync_function_waits_for_nothing() {
+    expands_in(
+        &["square", "invalidate", "peek", "put", "refresh"],
+        quote!(),
+        quote!(
+            fn square(n: u32) -> u32 {
+                n * n
+            }
+        ),
+        &expect![[r#"
+            fn square(n: u32) -> u32 {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<u32>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup_sync(
+                        {
+                            let mut __call = rt::Call::new(<square>::__spec());
+                            __call.key().separate();
+                            rt::CacheKey::write(&n, __call.key());
+                            __call
+                        },
+                        <square>::__codec(),
+                    );
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: u32 = <square>::uncached(n);
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.wait();
+                __kept.join()
+            }
+            impl square {
+                /// Forgets the value for these arguments.
+                fn invalidate(
+                    n: impl rt::KeyArg<u32>,
+                ) -> rt::core::result::Result<::cache_runtime::Invalidated, ::cache_runtime::Error> {
+                    rt::invalidate_sync(Self::__call(&n))
+                }
+                /// Reads the stored value without running the function.
+                fn peek(
+                    n: impl rt::KeyArg<u32>,
+                ) -> rt::core::result::Result<
+                    rt::core::option::Option<u32>,
+                    ::cache_runtime::Error,
+                > {
+                    rt::peek_sync::<u32, u32>(Self::__call(&n), Self::__codec())
+                }
+                /// Stores a value for these arguments, as if the function had returned it.
+                fn put(
+                    n: impl rt::KeyArg<u32>,
+                    value: &impl rt::Stored<u32>,
+                ) -> rt::core::result::Result<(), ::cache_runtime::Error> {
+                    let __ttl = rt::core::option::Option::None;
+                    rt::put_sync::<u32>(Self::__call(&n), value, __ttl)
+                }
+                /// Runs the function and stores what it returns.
+                fn refresh(n: u32) -> u32 {
+                    rt::refresh_sync_of(Self::__spec(), move || square(n))
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_boxed_future_stays_one() {
+    expands_in(
+        &["load", "refresh", "uncached"],
+        quote!(key = "id"),
+        quote!(
+            fn load(id: u64, name: &str) -> BoxFuture<'_, u64> {
+                Box::pin(body(id, name))
+            }
+        ),
+        &expect![[r#"
+            fn load(id: u64, name: &str) -> BoxFuture<'_, u64> {
+                rt::std::boxed::Box::pin(async move {
+                    let __policy = {
+                        use rt::{OkFallback as _, SomeFallback as _};
+                        rt::Probe::<u64>::new().ok().some()
+                    };
+                    let __slot = {
+                        let __step = rt::lookup(
+                                {
+                                    let mut __call = rt::Call::new(<load>::__spec());
+                                    __call.key().separate();
+                                    rt::CacheKey::write(&id, __call.key());
+                                    __call
+                                },
+                                <load>::__codec(),
+                            )
+                            .await;
+                        match __step {
+                            rt::Step::Done(__r) => return __r,
+                            rt::Step::Load(__slot) => __slot,
+                        }
+                    };
+                    let (__kept, __fill) = {
+                        let __r: u64 = <load>::uncached(id, name).await;
+                        match __slot.loaded(__policy, __r) {
+                            rt::Loaded::Pass(__r) => return __r,
+                            rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                        }
+                    };
+                    __fill.await;
+                    __kept.join()
+                })
+            }
+            impl load {
+                /// Runs the function and stores what it returns.
+                async fn refresh(id: u64, name: &str) -> u64 {
+                    rt::refresh_of(Self::__spec(), load(id, name)).await
+                }
+            }
+            impl load {
+                /// The function itself, without the cache.
+                fn uncached(id: u64, name: &str) -> BoxFuture<'_, u64> {
+                    Box::pin(body(id, name))
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_function_without_a_companion_holds_its_body() {
+    expands(
+        quote!(key = "id", companion = false),
+        quote!(
+            fn load(id: u64, mut n: u8) -> Result<u64, E> {
+                n += 1;
+                Ok(body(id, n)?)
+            }
+        ),
+        &expect![[r#"
+            fn load(id: u64, n: u8) -> Result<u64, E> {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<Result<u64, E>>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup_sync(
+                        {
+                            let mut __call = rt::Call::new({
+                                static __SPEC: rt::Spec = rt::Spec::new(
+                                    rt::core::concat!(
+                                        rt::core::module_path!(), "::",
+                                        "load"
+                                    ),
+                                    rt::core::file!(),
+                                    rt::core::line!(),
+                                );
+                                &__SPEC
+                            });
+                            __call.key().separate();
+                            rt::CacheKey::write(&id, __call.key());
+                            __call
+                        },
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            rt::codec::<
+                                _,
+                                Result<u64, E>,
+                            >(rt::Probe::<Result<u64, E>>::new().ok().some())
+                        },
+                    );
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: Result<u64, E> = (move || -> Result<u64, E> {
+                        let mut n = n;
+                        n += 1;
+                        Ok(body(id, n)?)
+                    })();
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.wait();
+                __kept.join()
+            }
+        "#]],
+    );
+}

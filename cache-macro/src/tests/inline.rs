@@ -1,0 +1,293 @@
+use super::expands;
+use expect_test::expect;
+use quote::quote;
+
+#[test]
+fn an_async_method_holds_its_body() {
+    expands(
+        quote!(key = "{self.tenant}:{id}", ttl = 60),
+        quote! {
+            pub async fn load(&self, id: u64, (a, b): (u8, u8)) -> Result<User, E> { Ok(self.body(id, a, b).await?) }
+        },
+        &expect![[r#"
+            pub async fn load(&self, id: u64, __arg1: (u8, u8)) -> Result<User, E> {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<Result<User, E>>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup(
+                            {
+                                let mut __call = rt::Call::new({
+                                    static __SPEC: rt::Spec = rt::Spec::new(
+                                            rt::core::concat!(
+                                                rt::core::module_path!(), "::",
+                                                "load"
+                                            ),
+                                            rt::core::file!(),
+                                            rt::core::line!(),
+                                        )
+                                        .ttl_millis(60000u64);
+                                    &__SPEC
+                                });
+                                __call.type_name::<Self>();
+                                __call.key().separate();
+                                rt::CacheKey::write(&self.tenant, __call.key());
+                                __call.key().literal(":");
+                                rt::CacheKey::write(&id, __call.key());
+                                __call
+                            },
+                            {
+                                use rt::{OkFallback as _, SomeFallback as _};
+                                rt::codec::<
+                                    _,
+                                    Result<User, E>,
+                                >(rt::Probe::<Result<User, E>>::new().ok().some())
+                            },
+                        )
+                        .await;
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: Result<User, E> = rt::std::boxed::Box::pin(async move {
+                            if false {
+                                let __r: Result<User, E> = loop {};
+                                return __r;
+                            }
+                            let (a, b) = __arg1;
+                            Ok(self.body(id, a, b).await?)
+                        })
+                        .await;
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.await;
+                __kept.join()
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_sync_method_holds_its_body() {
+    expands(
+        quote!(key = "id"),
+        quote!(
+            fn load(self: Arc<Self>, id: u64) -> u64 {
+                self.body(id)
+            }
+        ),
+        &expect![[r#"
+            fn load(self: Arc<Self>, id: u64) -> u64 {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<u64>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup_sync(
+                        {
+                            let mut __call = rt::Call::new({
+                                static __SPEC: rt::Spec = rt::Spec::new(
+                                    rt::core::concat!(
+                                        rt::core::module_path!(), "::",
+                                        "load"
+                                    ),
+                                    rt::core::file!(),
+                                    rt::core::line!(),
+                                );
+                                &__SPEC
+                            });
+                            __call.type_name::<Self>();
+                            __call.key().separate();
+                            rt::CacheKey::write(&id, __call.key());
+                            __call
+                        },
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            rt::codec::<_, u64>(rt::Probe::<u64>::new().ok().some())
+                        },
+                    );
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: u64 = (move || -> u64 { self.body(id) })();
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.wait();
+                __kept.join()
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn what_async_trait_makes_is_one_future_again() {
+    expands(
+        quote!(key = "id"),
+        quote! {
+            fn load<'life0, 'async_trait>(
+                &'life0 self,
+                id: u64,
+            ) -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = u64> + ::core::marker::Send + 'async_trait>>
+            where
+                'life0: 'async_trait,
+                Self: 'async_trait,
+            {
+                Box::pin(async move { self.body(id).await })
+            }
+        },
+        &expect![[r#"
+            fn load<'life0, 'async_trait>(
+                &'life0 self,
+                id: u64,
+            ) -> ::core::pin::Pin<
+                Box<dyn ::core::future::Future<Output = u64> + ::core::marker::Send + 'async_trait>,
+            >
+            where
+                'life0: 'async_trait,
+                Self: 'async_trait,
+            {
+                rt::std::boxed::Box::pin(async move {
+                    let __policy = {
+                        use rt::{OkFallback as _, SomeFallback as _};
+                        rt::Probe::<u64>::new().ok().some()
+                    };
+                    let __slot = {
+                        let __step = rt::lookup(
+                                {
+                                    let mut __call = rt::Call::new({
+                                        static __SPEC: rt::Spec = rt::Spec::new(
+                                            rt::core::concat!(
+                                                rt::core::module_path!(), "::",
+                                                "load"
+                                            ),
+                                            rt::core::file!(),
+                                            rt::core::line!(),
+                                        );
+                                        &__SPEC
+                                    });
+                                    __call.type_name::<Self>();
+                                    __call.key().separate();
+                                    rt::CacheKey::write(&id, __call.key());
+                                    __call
+                                },
+                                {
+                                    use rt::{
+                                        OkFallback as _, SomeFallback as _,
+                                    };
+                                    rt::codec::<_, u64>(rt::Probe::<u64>::new().ok().some())
+                                },
+                            )
+                            .await;
+                        match __step {
+                            rt::Step::Done(__r) => return __r,
+                            rt::Step::Load(__slot) => __slot,
+                        }
+                    };
+                    let (__kept, __fill) = {
+                        let __r: u64 = (move || -> ::core::pin::Pin<
+                            Box<
+                                dyn ::core::future::Future<
+                                    Output = u64,
+                                > + ::core::marker::Send + 'async_trait,
+                            >,
+                        > { Box::pin(async move { self.body(id).await }) })()
+                            .await;
+                        match __slot.loaded(__policy, __r) {
+                            rt::Loaded::Pass(__r) => return __r,
+                            rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                        }
+                    };
+                    __fill.await;
+                    __kept.join()
+                })
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn an_associated_function_is_known_by_the_flag() {
+    expands(
+        quote!(
+            method,
+            name = "users",
+            version = VERSION,
+            none = "30s",
+            jitter = "10%"
+        ),
+        quote!(
+            async fn load(id: u64) -> Option<u64> {
+                body(id)
+            }
+        ),
+        &expect![[r#"
+            async fn load(id: u64) -> Option<u64> {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<Option<u64>>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup(
+                            {
+                                let mut __call = rt::Call::new({
+                                    static __SPEC: rt::Spec = rt::Spec::new(
+                                            "users",
+                                            rt::core::file!(),
+                                            rt::core::line!(),
+                                        )
+                                        .version({ VERSION } as u64)
+                                        .none_millis(30000u64)
+                                        .jitter_percent(10u8);
+                                    &__SPEC
+                                });
+                                __call.type_name::<Self>();
+                                __call.key().separate();
+                                rt::CacheKey::write(&id, __call.key());
+                                __call
+                            },
+                            {
+                                use rt::{OkFallback as _, SomeFallback as _};
+                                rt::codec::<
+                                    _,
+                                    Option<u64>,
+                                >(rt::Probe::<Option<u64>>::new().ok().some())
+                            },
+                        )
+                        .await;
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: Option<u64> = rt::std::boxed::Box::pin(async move {
+                            if false {
+                                let __r: Option<u64> = loop {};
+                                return __r;
+                            }
+                            body(id)
+                        })
+                        .await;
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.await;
+                __kept.join()
+            }
+        "#]],
+    );
+}

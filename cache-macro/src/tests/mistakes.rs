@@ -1,0 +1,131 @@
+use super::answers;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+#[track_caller]
+fn answered(options: TokenStream, expected: &[&str]) {
+    let item = quote!(
+        async fn load(user_id: u64, page: u32) -> u64 {
+            body()
+        }
+    );
+    let answers = answers(options, item);
+    assert_eq!(answers.len(), expected.len(), "{answers:#?}");
+    for (answer, expected) in answers.iter().zip(expected) {
+        assert!(answer.contains(expected), "{answer:?} is not {expected:?}");
+    }
+}
+
+#[test]
+fn an_option_that_is_none_gets_a_proposal_or_our_word_for_it() {
+    answered(
+        quote!(tll = 60),
+        &["unknown option `tll`; did you mean `ttl`?"],
+    );
+    answered(quote!(nmae = "x"), &["did you mean `name`?"]);
+    answered(quote!(time = 60), &["here it is called `ttl`"]);
+    answered(quote!(sync_writes), &["share one load without it"]);
+    answered(
+        quote!(hologram),
+        &["unknown option `hologram`\noptions: key, skip"],
+    );
+}
+
+#[test]
+fn the_option_after_a_mistake_is_still_read() {
+    answered(
+        quote!(nmae = "x", ttl = 60s, jitter = 10, key = "user_idd"),
+        &[
+            "did you mean `name`?",
+            "write `ttl = \"60s\"`",
+            "share of the ttl",
+            "`load` has no argument `user_idd`; did you mean `user_id`?\narguments: user_id, page",
+        ],
+    );
+}
+
+#[test]
+fn a_comma_that_is_missing_is_one_mistake() {
+    answered(
+        quote!(ttl = 60 jitter = "10%"),
+        &["expected `,` between options"],
+    );
+    answered(
+        quote!(ttl = 60; jitter = "10%"),
+        &["expected `,` between options"],
+    );
+}
+
+#[test]
+fn a_value_without_an_option_is_told_its_name() {
+    answered(
+        quote!("user_id", 60),
+        &["`key = \"user_id\"`", "`ttl = 60`"],
+    );
+    answered(quote!(60s), &["`ttl = \"60s\"`"]);
+    answered(quote!(+), &["expected the name of an option"]);
+}
+
+#[test]
+fn the_form_of_options_that_are_not_there_yet_is_checked() {
+    answered(
+        quote!(ttl = 60, stale = "5m", near),
+        &["`stale` is not there yet", "`near` is not"],
+    );
+    answered(
+        quote!(near = "10s", lease = false, follow = 10),
+        &["`near`", "`lease`", "`follow`"],
+    );
+    answered(
+        quote!(lease = true),
+        &["this is no duration; write `lease = 60`"],
+    );
+    answered(quote!(stale = "5m"), &["give a `ttl` too"]);
+    answered(quote!(detach = 5), &["`detach` stands alone"]);
+    answered(quote!(near = 0), &["`near` cannot be zero"]);
+    answered(quote!(near = false, detach = false), &[]);
+}
+
+#[test]
+fn a_mistake_hides_what_is_not_there_yet() {
+    answered(
+        quote!(ttl = 60, stale = "5m", key = "user"),
+        &["has no argument `user`"],
+    );
+}
+
+#[test]
+fn skipping_everything_is_no_key() {
+    answered(quote!(skip(user_id, page)), &["the same for every call"]);
+    answered(quote!(skip()), &["`skip` is empty"]);
+    answered(quote!(skip = db), &["written `skip(db, log)`"]);
+    answered(quote!(skip(db)), &["`load` has no argument `db`"]);
+}
+
+#[test]
+fn versions_are_whole_numbers() {
+    answered(quote!(version = -1), &["a version is a whole number"]);
+    answered(quote!(version = 1.5), &["a version is a whole number"]);
+    answered(
+        quote!(version = 99999999999999999999),
+        &["a version is a whole number"],
+    );
+    answered(quote!(version = 7), &[]);
+}
+
+#[test]
+fn a_failed_item_stays_as_it_was() {
+    let item = quote!(
+        async fn load(id: u64) -> u64 {
+            body()
+        }
+    );
+    let expansion = crate::expand::attribute(quote!(tll = 60), item.clone()).to_string();
+    assert!(expansion.starts_with(&item.to_string()));
+}
+
+#[test]
+fn a_derive_for_a_union_is_refused() {
+    let derived = crate::derive::derive(quote!(union Id { a: u32 })).to_string();
+    assert!(derived.contains("a union does not know which field it holds"));
+}

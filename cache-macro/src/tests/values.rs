@@ -1,0 +1,129 @@
+use super::expands_in;
+use expect_test::expect;
+use quote::quote;
+
+#[test]
+fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
+    expands_in(
+        &["load", "put"],
+        quote!(
+            key = "id",
+            ttl = |user: &User| user.ttl,
+            store_if = |user| user.active
+        ),
+        quote!(
+            async fn load(id: u64) -> Option<User> {
+                body(id)
+            }
+        ),
+        &expect![[r#"
+            async fn load(id: u64) -> Option<User> {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<Option<User>>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup(
+                            {
+                                let mut __call = rt::Call::new(<load>::__spec());
+                                __call.key().separate();
+                                rt::CacheKey::write(&id, __call.key());
+                                __call
+                            },
+                            <load>::__codec(),
+                        )
+                        .await;
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: Option<User> = rt::std::boxed::Box::pin(<load>::uncached(id)).await;
+                    let __slot = __slot.ttl(rt::ttl_of(__policy, &__r, |user: &User| user.ttl));
+                    let __slot = __slot.store_if(rt::store_if(__policy, &__r, |user| user.active));
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.await;
+                __kept.join()
+            }
+            impl load {
+                /// Stores a value for these arguments, as if the function had returned it.
+                fn put(
+                    id: impl rt::KeyArg<u64>,
+                    value: &(impl rt::Stored<Option<User>> + rt::core::borrow::Borrow<User>),
+                ) -> rt::Op<()> {
+                    let __ttl = rt::core::option::Option::Some({
+                        rt::IntoTtl::into_ttl(
+                            (|user: &User| user.ttl)(rt::core::borrow::Borrow::borrow(value)),
+                        )
+                    });
+                    rt::put::<Option<User>>(Self::__call(&id), value, __ttl)
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn an_expression_over_the_arguments_is_asked_before_they_move() {
+    expands_in(
+        &["load", "put"],
+        quote!(key = "id", ttl = ttl_for(&kind)),
+        quote!(
+            async fn load(id: u64, kind: Kind) -> User {
+                body(id, kind)
+            }
+        ),
+        &expect![[r#"
+            async fn load(id: u64, kind: Kind) -> User {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<User>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup(
+                            {
+                                let mut __call = rt::Call::new(<load>::__spec());
+                                __call.key().separate();
+                                rt::CacheKey::write(&id, __call.key());
+                                __call
+                            },
+                            <load>::__codec(),
+                        )
+                        .await;
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let __slot = __slot.ttl({ rt::IntoTtl::into_ttl(ttl_for(&kind)) });
+                let (__kept, __fill) = {
+                    let __r: User = rt::std::boxed::Box::pin(<load>::uncached(id, kind)).await;
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.await;
+                __kept.join()
+            }
+            impl load {
+                /// Stores a value for these arguments, as if the function had returned it.
+                fn put(
+                    id: impl rt::KeyArg<u64>,
+                    kind: Kind,
+                    value: &impl rt::Stored<User>,
+                ) -> rt::Op<()> {
+                    let __ttl = rt::core::option::Option::Some({
+                        rt::IntoTtl::into_ttl(ttl_for(&kind))
+                    });
+                    rt::put::<User>(Self::__call(&id), value, __ttl)
+                }
+            }
+        "#]],
+    );
+}

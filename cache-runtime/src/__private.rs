@@ -1,0 +1,17 @@
+//! The only door for expansions of the attribute. Nothing here is part of the public interface:
+//! the macro's version is pinned to this crate's.
+
+pub use core;
+pub use std;
+
+pub use crate::address::{refresh_of, refresh_sync_of};
+pub use crate::cache::Cache;
+pub use crate::call::{Call, Fill, Kept, Loaded, Slot, Step, lookup, lookup_sync};
+pub use crate::companion::{
+    Op, Peek, PeekMany, invalidate, invalidate_sync, key, peek, peek_many, peek_many_sync,
+    peek_sync, put, put_sync,
+};
+pub use crate::json::{Codec, Stored, codec};
+pub use crate::keep::{Inner, IntoTtl, OkFallback, Policy, Probe, SomeFallback, store_if, ttl_of};
+pub use crate::key::{CacheKey, KeyArg, KeyWriter};
+pub use crate::spec::Spec;

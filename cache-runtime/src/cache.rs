@@ -1,0 +1,358 @@
+//! The handle that programs hold.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_redis::Pool;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::Config;
+use crate::current::{self, Entered, Scoped};
+use crate::error::{Error, ErrorKind};
+use crate::exec;
+use crate::json;
+use crate::key::{AsKey, Key};
+use crate::stats::{Ledger, Stats};
+use crate::store::Store;
+
+/// The longest key that is cached, in bytes.
+pub(crate) const MAX_KEY_BYTES: usize = 4096;
+
+/// A cache: a handle, whose clones all are the same cache.
+///
+/// ```no_run
+/// use cache_runtime::Cache;
+///
+/// # async fn start() -> Result<(), cache_runtime::Error> {
+/// let cache = Cache::open("redis://127.0.0.1")?;
+/// cache.install()?; // annotated functions use it from now on
+/// cache.ping().await?; // if the program should not start without its cache
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    store: Store,
+    ledger: Ledger,
+    closed: AtomicBool,
+}
+
+/// What became of an invalidation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Invalidated {
+    /// A value was there and is gone.
+    Removed,
+    /// There was nothing to remove.
+    Absent,
+    /// The server is away; the invalidation is owed and will be made up for. Not returned yet: so
+    /// far an invalidation during an outage is an error.
+    Queued,
+}
+
+impl Cache {
+    /// A cache on the server at this URL, or in memory for `memory://`, with the defaults of
+    /// [`Config`]. It connects to nothing yet: a server that is away never stops a start.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the URL cannot be right.
+    pub fn open(url: &str) -> Result<Self, Error> {
+        Self::new(Config::new(url))
+    }
+
+    /// A cache with this configuration. Like [`open`](Self::open), it connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if something in the configuration cannot be right.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        config.check()?;
+        let store = Store::open(&config)?;
+        Ok(Self::with_store(config, store))
+    }
+
+    /// A cache without a server: the same behaviour, in this process alone, bounded in size. For
+    /// tests, examples, and programs of one process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let config = Config::new("memory://");
+        let store = Store::memory(&config);
+        Self::with_store(config, store)
+    }
+
+    /// The cache at the URL in the environment variable `REDIS_URL`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the variable is not set or its URL cannot be right.
+    pub fn from_env() -> Result<Self, Error> {
+        match std::env::var("REDIS_URL") {
+            Ok(url) => Self::open(&url),
+            Err(_) => Err(Error::new(
+                ErrorKind::Config,
+                "the environment variable REDIS_URL is not set",
+            )),
+        }
+    }
+
+    fn with_store(config: Config, store: Store) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                store,
+                ledger: Ledger::default(),
+                closed: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// Makes this the cache of the whole process. Doing it again with the same cache is fine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Installed`] if another cache is installed already.
+    pub fn install(&self) -> Result<(), Error> {
+        current::install(self)
+    }
+
+    /// The cache that an annotated function called here would use, if it names none of its own:
+    /// the one entered or in scope, else the installed one, else one opened from `REDIS_URL`.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        current::current()
+    }
+
+    /// Makes this the cache of every call inside a future, whatever is installed. Tasks that the
+    /// future spawns are outside of it.
+    pub fn scope<F: Future>(&self, inside: F) -> Scoped<F> {
+        current::scope(self, inside)
+    }
+
+    /// Makes this the cache of every call on this thread until the guard is dropped. Guards that
+    /// overlap are dropped in the reverse order of their making.
+    pub fn enter(&self) -> Entered {
+        current::enter(self)
+    }
+
+    /// The verbs of this cache for programs without a runtime.
+    #[must_use]
+    pub fn blocking(&self) -> Blocking<'_> {
+        Blocking { cache: self }
+    }
+
+    /// Asks the server for a sign of life.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from answering, in particular a wrong password.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.open_or_closed()?;
+        self.shared.store.ping().await
+    }
+
+    /// Ends the cache: its connections are closed, verbs are refused, and annotated functions run
+    /// their bodies.
+    pub async fn shutdown(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.shared.store.close().await;
+    }
+
+    /// Reads the value stored under a key.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] if it is not JSON of this type, or what kept the server from
+    /// answering.
+    pub async fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, Error> {
+        let key = self.usable(key.as_key())?;
+        match self.shared.store.get(&key).await? {
+            None => Ok(None),
+            Some(json) => json::decode(&json).map(Some),
+        }
+    }
+
+    /// Stores a value under a key, by SETEX with a time to live and by SET without.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] if it cannot be JSON, [`ErrorKind::TooLarge`] if it or its key is too
+    /// long, [`ErrorKind::Ttl`] for a time of zero, or what kept the server from storing it.
+    pub fn set<K: AsKey, T: Serialize + ?Sized>(
+        &self,
+        key: K,
+        value: &T,
+        ttl: Option<Duration>,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<K, T> {
+        let ready = json::encode(value).map(|json| (self.clone(), key.as_key(), json));
+        async move {
+            let (cache, key, json) = ready?;
+            let key = cache.usable(key)?;
+            cache.fill(&key, json, ttl).await
+        }
+    }
+
+    /// Forgets what is stored under a key.
+    ///
+    /// # Errors
+    /// What kept the server from removing it.
+    pub async fn invalidate(&self, key: impl AsKey) -> Result<Invalidated, Error> {
+        let key = self.usable(key.as_key())?;
+        match self.shared.store.remove(&key).await? {
+            true => Ok(Invalidated::Removed),
+            false => Ok(Invalidated::Absent),
+        }
+    }
+
+    /// The connection pool, for commands of your own; none for a cache in memory. Nothing connects
+    /// before the first connection is taken from it.
+    #[must_use]
+    pub fn pool(&self) -> Option<Pool> {
+        self.shared.store.pool().cloned()
+    }
+
+    /// What happened so far, per function.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.ledger.read()
+    }
+
+    /// Moves the clock of a cache in memory, so that expiry can be tested without sleeping. Of a
+    /// cache on a server it moves nothing: the server's clock is not ours.
+    pub fn advance(&self, by: Duration) {
+        self.shared.store.advance(by);
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.shared.store, Store::Memory(_))
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.shared.config.prefix
+    }
+
+    /// The key, if this cache can use it: it is open, and the key is of a sane length.
+    pub(crate) fn usable(&self, key: Key) -> Result<Key, Error> {
+        self.open_or_closed()?;
+        let key = key.under(self.prefix());
+        if key.len_on_server(self.prefix()) > MAX_KEY_BYTES {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("the key is longer than {MAX_KEY_BYTES} bytes"),
+            ));
+        }
+        Ok(key)
+    }
+
+    pub(crate) async fn fetch(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        self.shared.store.get(key).await
+    }
+
+    pub(crate) async fn fetch_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        self.shared.store.get_many(keys).await
+    }
+
+    pub(crate) async fn fill(
+        &self,
+        key: &Key,
+        json: Vec<u8>,
+        ttl: Option<Duration>,
+    ) -> Result<(), Error> {
+        let max = self.shared.config.max_value_bytes;
+        if json.len() > max {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("the value is longer than {max} bytes"),
+            ));
+        }
+        if ttl.is_some_and(|ttl| ttl.is_zero()) {
+            return Err(Error::new(
+                ErrorKind::Ttl,
+                "a time to live of zero would expire at once; use none to keep the value",
+            ));
+        }
+        self.shared.store.fill(key, json, ttl).await
+    }
+
+    fn open_or_closed(&self) -> Result<(), Error> {
+        if self.shared.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the cache was shut down"));
+        }
+        Ok(())
+    }
+}
+
+// A panic elsewhere cannot leave a cache half-changed: its locks are held over no user code.
+impl UnwindSafe for Cache {}
+impl RefUnwindSafe for Cache {}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The verbs of a [`Cache`] that wait on the calling thread, without a runtime and inside of any;
+/// made by [`Cache::blocking`]. Inside an async function use the cache's own verbs instead, since
+/// these keep its runtime from doing anything else meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocking<'a> {
+    cache: &'a Cache,
+}
+
+impl Blocking<'_> {
+    /// As [`Cache::ping`].
+    ///
+    /// # Errors
+    /// As [`Cache::ping`].
+    pub fn ping(&self) -> Result<(), Error> {
+        exec::wait(self.cache.ping())
+    }
+
+    /// As [`Cache::get`].
+    ///
+    /// # Errors
+    /// As [`Cache::get`].
+    pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, Error> {
+        exec::wait(self.cache.get(key))
+    }
+
+    /// As [`Cache::set`].
+    ///
+    /// # Errors
+    /// As [`Cache::set`].
+    pub fn set<T: Serialize + ?Sized>(
+        &self,
+        key: impl AsKey,
+        value: &T,
+        ttl: Option<Duration>,
+    ) -> Result<(), Error> {
+        exec::wait(self.cache.set(key, value, ttl))
+    }
+
+    /// As [`Cache::invalidate`].
+    ///
+    /// # Errors
+    /// As [`Cache::invalidate`].
+    pub fn invalidate(&self, key: impl AsKey) -> Result<Invalidated, Error> {
+        exec::wait(self.cache.invalidate(key))
+    }
+
+    /// As [`Cache::shutdown`].
+    pub fn shutdown(&self) {
+        exec::wait(self.cache.shutdown());
+    }
+}

@@ -1,0 +1,184 @@
+//! What `load_user::` offers beside the function: verbs on the value that some arguments stand
+//! for.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use crate::address::no_cache;
+use crate::cache::{Cache, Invalidated};
+use crate::call::{Call, jittered};
+use crate::config::Config;
+use crate::error::Error;
+use crate::exec;
+use crate::json::{Codec, Decode, Stored};
+use crate::keep::Inner;
+use crate::key::Key;
+
+/// A verb under way.
+pub type Op<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+
+/// The key of a call as the server has it: under the prefix of the cache that the call would use.
+#[must_use]
+pub fn key(call: Call) -> String {
+    match call.resolve() {
+        (Some(cache), key) => key.on_server(cache.prefix()),
+        (None, key) => key.on_server(&Config::new("").prefix),
+    }
+}
+
+// The cache is looked up when the future is polled, not when it is made: `cache.scope(..)` is
+// handed the finished future and means it all the same.
+fn resolve(call: Call) -> Result<(Cache, Key), Error> {
+    let (cache, key) = call.resolve();
+    let cache = cache.ok_or_else(no_cache)?;
+    let key = cache.usable(key)?;
+    Ok((cache, key))
+}
+
+/// Forgets the value of a call.
+pub fn invalidate(call: Call) -> Op<Invalidated> {
+    Box::pin(async move {
+        let (cache, key) = resolve(call)?;
+        cache.invalidate(key).await
+    })
+}
+
+/// The same for a sync function.
+///
+/// # Errors
+/// As [`Cache::invalidate`].
+pub fn invalidate_sync(call: Call) -> Result<Invalidated, Error> {
+    exec::wait(invalidate(call))
+}
+
+/// Stores a value for a call. `ttl` overrides the function's own.
+pub fn put<R>(call: Call, value: &impl Stored<R>, ttl: Option<Option<Duration>>) -> Op<()> {
+    let json = value.json();
+    Box::pin(async move {
+        let spec = call.spec();
+        let (cache, key) = resolve(call)?;
+        let ttl = ttl.unwrap_or(spec.ttl);
+        let ttl = ttl.map(|ttl| jittered(ttl, spec.jitter_percent));
+        cache.fill(&key, json?, ttl).await
+    })
+}
+
+/// The same for a sync function.
+///
+/// # Errors
+/// As [`Cache::set`].
+pub fn put_sync<R>(
+    call: Call,
+    value: &impl Stored<R>,
+    ttl: Option<Option<Duration>>,
+) -> Result<(), Error> {
+    exec::wait(put(call, value, ttl))
+}
+
+/// Reads the stored values of some calls, in one round trip.
+///
+/// The future is named and holds two function pointers instead of being an `async fn`, which would
+/// be compiled anew for every return type.
+#[must_use = "futures do nothing unless polled"]
+pub struct PeekMany<R, V> {
+    fetch: Op<Vec<Option<Vec<u8>>>>,
+    decode: Decode<R>,
+    inner: fn(R) -> Option<V>,
+}
+
+/// Reads the stored values of some calls.
+pub fn peek_many<R: Inner<V>, V>(calls: Vec<Call>, codec: Codec<R>) -> PeekMany<R, V> {
+    PeekMany {
+        fetch: fetch_many(calls),
+        decode: codec.decode,
+        inner: R::inner,
+    }
+}
+
+fn fetch_many(calls: Vec<Call>) -> Op<Vec<Option<Vec<u8>>>> {
+    Box::pin(async move {
+        let mut keys = Vec::with_capacity(calls.len());
+        let mut of = None;
+        for call in calls {
+            let (cache, key) = resolve(call)?;
+            keys.push(key);
+            of = Some(cache);
+        }
+        match of {
+            Some(cache) => cache.fetch_many(&keys).await,
+            None => Ok(Vec::new()),
+        }
+    })
+}
+
+impl<R, V> Future for PeekMany<R, V> {
+    type Output = Result<Vec<Option<V>>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let found = ready!(self.fetch.as_mut().poll(context))?;
+        let read = |json: Option<Vec<u8>>| match json {
+            None => Ok(None),
+            Some(json) => (self.decode)(&json).map(self.inner),
+        };
+        Poll::Ready(found.into_iter().map(read).collect())
+    }
+}
+
+impl<R, V> fmt::Debug for PeekMany<R, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeekMany").finish_non_exhaustive()
+    }
+}
+
+/// The same for a sync function.
+///
+/// # Errors
+/// As [`Cache::get`].
+pub fn peek_many_sync<R: Inner<V>, V>(
+    calls: Vec<Call>,
+    codec: Codec<R>,
+) -> Result<Vec<Option<V>>, Error> {
+    exec::wait(peek_many(calls, codec))
+}
+
+/// Reads the stored value of a call.
+#[must_use = "futures do nothing unless polled"]
+pub struct Peek<R, V> {
+    one: PeekMany<R, V>,
+    stored: PhantomData<fn() -> V>,
+}
+
+/// Reads the stored value of a call; the body does not run.
+pub fn peek<R: Inner<V>, V>(call: Call, codec: Codec<R>) -> Peek<R, V> {
+    Peek {
+        one: peek_many(vec![call], codec),
+        stored: PhantomData,
+    }
+}
+
+impl<R, V> Future for Peek<R, V> {
+    type Output = Result<Option<V>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let found = ready!(Pin::new(&mut self.one).poll(context))?;
+        Poll::Ready(Ok(found.into_iter().next().flatten()))
+    }
+}
+
+impl<R, V> fmt::Debug for Peek<R, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peek").finish_non_exhaustive()
+    }
+}
+
+/// The same for a sync function.
+///
+/// # Errors
+/// As [`Cache::get`].
+pub fn peek_sync<R: Inner<V>, V>(call: Call, codec: Codec<R>) -> Result<Option<V>, Error> {
+    exec::wait(peek(call, codec))
+}

@@ -1,0 +1,256 @@
+//! The knobs of a cache: each with its default and why.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{Error, ErrorKind};
+
+/// How a [`Cache`](crate::Cache) is set up.
+///
+/// ```
+/// use cache_runtime::{Cache, Config};
+/// use std::time::Duration;
+///
+/// let config = Config::new("redis://127.0.0.1")
+///     .prefix("shop")
+///     .response_timeout(Duration::from_millis(50));
+/// let cache = Cache::new(config)?;
+/// # Ok::<(), cache_runtime::Error>(())
+/// ```
+///
+/// It can be read from a file by any serde format; durations are text such as `"100ms"`, and an
+/// unknown field is an error:
+///
+/// ```
+/// let config: cache_runtime::Config =
+///     serde_json::from_str(r#"{ "url": "redis://127.0.0.1", "response_timeout": "50ms" }"#)?;
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[must_use]
+pub struct Config {
+    pub(crate) url: String,
+    #[serde(default = "defaults::prefix")]
+    pub(crate) prefix: String,
+    #[serde(default = "defaults::connect", deserialize_with = "duration")]
+    pub(crate) connect_timeout: Duration,
+    #[serde(default = "defaults::response", deserialize_with = "duration")]
+    pub(crate) response_timeout: Duration,
+    #[serde(default = "defaults::pool_size")]
+    pub(crate) pool_size: usize,
+    #[serde(default = "defaults::value_bytes")]
+    pub(crate) max_value_bytes: usize,
+    #[serde(default = "defaults::memory_bytes")]
+    pub(crate) memory_bytes: u64,
+}
+
+mod defaults {
+    use std::time::Duration;
+
+    pub(super) fn prefix() -> String {
+        "cache".to_owned()
+    }
+    pub(super) fn connect() -> Duration {
+        Duration::from_millis(250)
+    }
+    pub(super) fn response() -> Duration {
+        Duration::from_millis(100)
+    }
+    pub(super) fn pool_size() -> usize {
+        8
+    }
+    pub(super) fn value_bytes() -> usize {
+        1 << 20
+    }
+    pub(super) fn memory_bytes() -> u64 {
+        64 << 20
+    }
+}
+
+impl Config {
+    /// A configuration with the defaults for the server at `url`.
+    ///
+    /// `redis://[user:password@]host[:port][/db]`, `redis+unix:///path/to/socket`, or `memory://`
+    /// for the in-memory store. The URL is checked by [`Cache::new`](crate::Cache::new).
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: defaults::prefix(),
+            connect_timeout: defaults::connect(),
+            response_timeout: defaults::response(),
+            pool_size: defaults::pool_size(),
+            max_value_bytes: defaults::value_bytes(),
+            memory_bytes: defaults::memory_bytes(),
+        }
+    }
+
+    /// The first part of every key, `cache` by default, so that a shared server can tell
+    /// applications apart (and an ACL can: `~shop:*`). Empty for none. Braces are refused, since
+    /// a cluster would put all keys into one slot.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How long connecting may take, 250 ms by default. A call never waits longer for it.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long one answer of the server may take, 100 ms by default; a call that waited so long
+    /// runs its body.
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// How many connections [`Cache::pool`](crate::Cache::pool) holds at most, 8 by default. The
+    /// cache's own calls share one connection that is not of this pool.
+    pub fn pool_size(mut self, connections: usize) -> Self {
+        self.pool_size = connections;
+        self
+    }
+
+    /// The largest JSON text that is stored, 1 MiB by default: a larger value is returned but not
+    /// stored, since it would hold up everything behind it on the connection.
+    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
+        self.max_value_bytes = bytes;
+        self
+    }
+
+    /// How much the in-memory store keeps, keys and values together, 64 MiB by default.
+    pub fn memory_bytes(mut self, bytes: u64) -> Self {
+        self.memory_bytes = bytes;
+        self
+    }
+
+    /// Everything but the URL, whose form is known where connections are made.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |text: String| Err(Error::new(ErrorKind::Config, text));
+        if let Some(found) = self
+            .prefix
+            .chars()
+            .find(|c| matches!(c, '{' | '}') || c.is_control() || c.is_whitespace())
+        {
+            return wrong(format!(
+                "the prefix holds {found:?}; braces, spaces and control characters have no place in it"
+            ));
+        }
+        for (name, timeout) in [
+            ("connect_timeout", self.connect_timeout),
+            ("response_timeout", self.response_timeout),
+        ] {
+            if timeout.is_zero() {
+                return wrong(format!("`{name}` is zero, so that no call could succeed"));
+            }
+        }
+        if self.pool_size == 0 {
+            return wrong("`pool_size` is zero; give the pool at least one connection".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("url", &format_args!("{}", redacted(&self.url)))
+            .field("prefix", &self.prefix)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("pool_size", &self.pool_size)
+            .field("max_value_bytes", &self.max_value_bytes)
+            .field("memory_bytes", &self.memory_bytes)
+            .finish()
+    }
+}
+
+/// The URL without what may be secret: user, password and the query, where sockets carry theirs.
+fn redacted(url: &str) -> String {
+    let shown = url.split_once('?').map_or(url, |(shown, _)| shown);
+    let Some((scheme, rest)) = shown.split_once("://") else {
+        return "(no URL)".to_owned();
+    };
+    match rest.rsplit_once('@') {
+        Some((_, place)) => format!("{scheme}://***@{place}"),
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    humantime::parse_duration(&text).map_err(|_| {
+        serde::de::Error::custom(format_args!(
+            "`{text}` is not a duration; a duration is written like `100ms`, `5s`, `1h30m`"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_the_place_but_no_secret() {
+        for url in [
+            "redis://user:pa55word@cache.example:6379/2",
+            "redis://:pa55word@cache.example:6379/2",
+            "redis://user:p@pa55word@cache.example:6379/2",
+            "redis://cache.example:6379/2?pass=pa55word",
+        ] {
+            let shown = format!("{:?}", Config::new(url));
+            assert!(!shown.contains("pa55word"), "{shown}");
+            assert!(shown.contains("cache.example:6379/2"), "{shown}");
+        }
+        let shown = format!("{:?}", Config::new("user:pa55word"));
+        assert!(!shown.contains("pa55word"), "{shown}");
+    }
+
+    #[test]
+    fn a_prefix_that_would_steer_a_cluster_is_refused() {
+        let error = Config::new("redis://h")
+            .prefix("{app}")
+            .check()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("'{'"), "{error}");
+    }
+
+    #[test]
+    fn zero_timeouts_and_an_empty_pool_are_refused() {
+        let config = Config::new("redis://h");
+        assert!(
+            config
+                .clone()
+                .response_timeout(Duration::ZERO)
+                .check()
+                .is_err()
+        );
+        assert!(
+            config
+                .clone()
+                .connect_timeout(Duration::ZERO)
+                .check()
+                .is_err()
+        );
+        assert!(config.pool_size(0).check().is_err());
+    }
+
+    #[test]
+    fn files_hold_durations_as_text_and_no_unknown_field() {
+        let read = |text: &str| serde_json::from_str::<Config>(text);
+        let config = read(r#"{"url":"redis://h","connect_timeout":"1s 500ms"}"#).unwrap();
+        assert_eq!(config.connect_timeout, Duration::from_millis(1500));
+        assert_eq!(config.prefix, "cache");
+        assert!(read(r#"{"url":"redis://h","conect_timeout":"1s"}"#).is_err());
+        let error = read(r#"{"url":"redis://h","connect_timeout":"soon"}"#).unwrap_err();
+        assert!(
+            error.to_string().contains("written like `100ms`"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! Which cache a call uses.
+//!
+//! The innermost [`enter`](Cache::enter) or [`scope`](Cache::scope), else the function's own
+//! `cache = ..`, else the installed one, else one opened from `REDIS_URL`, else none. In-memory is
+//! only ever asked for: a copy per process that nobody knows of would never be invalidated by the
+//! rest of the fleet.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+
+use crate::cache::Cache;
+use crate::error::{Error, ErrorKind};
+
+static INSTALLED: OnceLock<Cache> = OnceLock::new();
+
+thread_local! {
+    static ENTERED: RefCell<Option<Cache>> = const { RefCell::new(None) };
+}
+
+pub(crate) fn install(cache: &Cache) -> Result<(), Error> {
+    if INSTALLED.get_or_init(|| cache.clone()).is_same(cache) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Installed,
+        "another cache is already installed; clones of that one are the same cache",
+    ))
+}
+
+/// The cache of a call of a function whose own cache is `own`.
+pub(crate) fn of_call(own: Option<Cache>) -> Option<Cache> {
+    entered().or(own).or_else(of_process)
+}
+
+pub(crate) fn current() -> Option<Cache> {
+    of_call(None)
+}
+
+fn entered() -> Option<Cache> {
+    // A call from another thread-local's destructor may come when this one is gone.
+    ENTERED
+        .try_with(|entered| entered.borrow().clone())
+        .ok()
+        .flatten()
+}
+
+fn of_process() -> Option<Cache> {
+    static FROM_ENV: OnceLock<Option<Cache>> = OnceLock::new();
+    if let Some(installed) = INSTALLED.get() {
+        return Some(installed.clone());
+    }
+    FROM_ENV.get_or_init(from_env_or_warn).clone()
+}
+
+fn from_env_or_warn() -> Option<Cache> {
+    match Cache::from_env() {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "no cache: annotated functions run their bodies on every call; \
+                 install one at startup or set REDIS_URL"
+            );
+            None
+        }
+    }
+}
+
+fn swap(cache: Option<Cache>) -> Option<Cache> {
+    ENTERED
+        .try_with(|entered| entered.replace(cache))
+        .ok()
+        .flatten()
+}
+
+/// Keeps a cache entered on this thread; made by [`Cache::enter`].
+#[derive(Debug)]
+#[must_use = "the cache is left again when this is dropped"]
+pub struct Entered {
+    before: Option<Cache>,
+    // It restores what was entered on the thread that made it.
+    stays: PhantomData<*const ()>,
+}
+
+pub(crate) fn enter(cache: &Cache) -> Entered {
+    Entered {
+        before: swap(Some(cache.clone())),
+        stays: PhantomData,
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        swap(self.before.take());
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A future inside which calls use a given cache; made by [`Cache::scope`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Scoped<F> {
+        cache: Cache,
+        #[pin]
+        inside: F,
+    }
+}
+
+pub(crate) fn scope<F>(cache: &Cache, inside: F) -> Scoped<F> {
+    Scoped {
+        cache: cache.clone(),
+        inside,
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = enter(this.cache);
+        this.inside.poll(context)
+    }
+}

@@ -1,0 +1,56 @@
+//! Where the cache's own futures run, and how a thread waits for one.
+//!
+//! Connections belong to the runtime that made them and die with it, and a caller's runtime may be
+//! gone tomorrow, may have a paused clock, or may not exist. So what talks to Redis runs on one
+//! thread of this crate, started on first use, and callers of any kind wait for its answer.
+
+use std::future::Future;
+use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+
+use crate::error::{Error, ErrorKind};
+
+/// Runs `work` on the I/O thread, for at most `limit`. `None` if the limit passed first.
+///
+/// Dropping the returned future does not end the work, which has its own limit.
+pub(crate) async fn on_io<F>(limit: Duration, work: F) -> Result<Option<F::Output>, Error>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let handle = io_thread()?;
+    let bounded = async move { tokio::time::timeout(limit, work).await.ok() };
+    handle.spawn(bounded).await.map_err(|cause| {
+        Error::new(ErrorKind::Unavailable, "the I/O thread of the cache ended").because(cause)
+    })
+}
+
+/// Waits on this thread, without a runtime and inside of any.
+pub(crate) fn wait<F: Future>(work: F) -> F::Output {
+    pollster::block_on(work)
+}
+
+fn io_thread() -> Result<&'static Handle, Error> {
+    static HANDLE: OnceLock<Result<Handle, io::ErrorKind>> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| start().map_err(|cause| cause.kind()))
+        .as_ref()
+        .map_err(|kind| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the I/O thread of the cache cannot be started",
+            )
+            .because(io::Error::from(*kind))
+        })
+}
+
+fn start() -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("cache-io".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    Ok(handle)
+}

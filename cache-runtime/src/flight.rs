@@ -1,0 +1,366 @@
+//! The meeting point of those in this process who want one key while it is loaded: a leader who
+//! loads, and followers who wait for what it gets.
+//!
+//! # Who may take an answer
+//!
+//! A follower may only take a value that was read after it began to wait, since an invalidation may
+//! have come, and returned, just before it began. A flight therefore counts its sends and the start
+//! of its body: a stamp, raised just before each. A follower notes the stamp when it joins. An
+//! answer carries a proof: the stamp of the body's start; or of the fill's send, once the server
+//! confirmed the fill, which it does only if no invalidation came in between; or of the send of the
+//! read that returned the value. A follower takes an answer whose proof is later than its joining;
+//! the others look again, together.
+//!
+//! # What survives what
+//!
+//! A leader that panics, fails, or is dropped leaves its place, and a follower takes it. After the
+//! first failure one goes on, and each further one doubles how many may: a source that fails
+//! everybody is done with many callers in few rounds, and one that recovers is asked little. A
+//! follower that is dropped leaves; the last one out takes the flight off the board.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::key::Key;
+use crate::lease::Token;
+
+/// Counts sends and body starts of one flight.
+pub(crate) type Stamp = u32;
+
+/// The state of a flight: pure, without time, locks or waiting.
+#[derive(Debug, Default)]
+struct State {
+    stamp: Stamp,
+    leading: bool,
+    answer: Option<Answer>,
+    failures: u32,
+    /// How many followers may go on by themselves.
+    openings: u32,
+    /// Nothing more comes of this flight.
+    over: bool,
+    members: usize,
+    /// Tokens whose commands were sent and never answered. If one of them turns up as the holder,
+    /// it is ours.
+    lost: Vec<Token>,
+}
+
+#[derive(Clone, Debug)]
+struct Answer {
+    json: Arc<[u8]>,
+    proof: Stamp,
+}
+
+/// What a follower does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Wait,
+    /// This is the answer.
+    Take(Arc<[u8]>),
+    /// The place of the leader is taken now.
+    Lead,
+    /// Load without the others: the place of the leader is taken, and enough have failed.
+    Alone,
+    /// The flight ended with nothing that this follower may take.
+    LookAgain,
+}
+
+impl State {
+    fn next(&mut self, joined: Stamp) -> Next {
+        if let Some(answer) = self.answer.as_ref().filter(|answer| joined < answer.proof) {
+            return Next::Take(answer.json.clone());
+        }
+        if self.over {
+            return Next::LookAgain;
+        }
+        if self.openings == 0 {
+            return Next::Wait;
+        }
+        self.openings -= 1;
+        if self.leading {
+            return Next::Alone;
+        }
+        self.leading = true;
+        Next::Lead
+    }
+
+    fn raise(&mut self) -> Stamp {
+        self.stamp += 1;
+        self.stamp
+    }
+
+    /// A later proof of the same answer replaces an earlier one; an earlier answer never a later.
+    fn answer(&mut self, json: &Arc<[u8]>, proof: Stamp) {
+        if self.answer.as_ref().is_none_or(|answer| answer.proof < proof) {
+            let json = json.clone();
+            self.answer = Some(Answer { json, proof });
+        }
+    }
+
+    fn failed(&mut self) {
+        self.leading = false;
+        self.openings = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        self.failures += 1;
+    }
+
+    fn left(&mut self) {
+        self.leading = false;
+        self.openings = self.openings.max(1);
+    }
+}
+
+/// One key's flight.
+#[derive(Debug, Default)]
+struct Flight {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+impl Flight {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state());
+        self.changed.notify_waiters();
+        changed
+    }
+}
+
+/// All flights of a cache.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Board {
+    flights: Arc<Mutex<HashMap<Key, Arc<Flight>>>>,
+}
+
+/// How somebody boards.
+#[derive(Debug)]
+pub(crate) enum Boarded {
+    Leader(Leader),
+    Follower(Follower),
+}
+
+impl Board {
+    /// The flight of this key, as its leader if there was none.
+    pub(crate) fn board(&self, key: &Key) -> Boarded {
+        let mut flights = self.flights();
+        if let Some(flight) = flights.get(key) {
+            return Boarded::Follower(self.follow(key, flight));
+        }
+        let flight = Arc::<Flight>::default();
+        {
+            let mut state = flight.state();
+            state.leading = true;
+            state.members = 1;
+        }
+        flights.insert(key.clone(), flight.clone());
+        Boarded::Leader(Leader::new(self.member(key, flight)))
+    }
+
+    /// The flight of this key, if one is under way.
+    pub(crate) fn join(&self, key: &Key) -> Option<Follower> {
+        let flights = self.flights();
+        flights.get(key).map(|flight| self.follow(key, flight))
+    }
+
+    /// Takes the flight of this key off the board: who comes now starts anew.
+    pub(crate) fn detach(&self, key: &Key) {
+        self.flights().remove(key);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.flights().len()
+    }
+
+    fn follow(&self, key: &Key, flight: &Arc<Flight>) -> Follower {
+        let joined = {
+            let mut state = flight.state();
+            state.members += 1;
+            state.stamp
+        };
+        Follower {
+            member: self.member(key, flight.clone()),
+            joined,
+        }
+    }
+
+    fn member(&self, key: &Key, flight: Arc<Flight>) -> Member {
+        Member {
+            board: self.clone(),
+            key: key.clone(),
+            flight,
+        }
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Key, Arc<Flight>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody aboard.
+#[derive(Debug)]
+struct Member {
+    board: Board,
+    key: Key,
+    flight: Arc<Flight>,
+}
+
+impl Member {
+    /// Takes this flight, and not its successor, off the board.
+    fn detach(&self) {
+        let mut flights = self.board.flights();
+        if flights.get(&self.key).is_some_and(|of| Arc::ptr_eq(of, &self.flight)) {
+            flights.remove(&self.key);
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // The board's lock is held round both, so that nobody joins in between.
+        let mut flights = self.board.flights();
+        let last = {
+            let mut state = self.flight.state();
+            state.members -= 1;
+            state.members == 0
+        };
+        if last && flights.get(&self.key).is_some_and(|of| Arc::ptr_eq(of, &self.flight)) {
+            flights.remove(&self.key);
+        }
+    }
+}
+
+/// The one who loads. Dropped before it landed, it leaves its place to a follower.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    member: Member,
+    landed: bool,
+}
+
+impl Leader {
+    fn new(member: Member) -> Self {
+        Self {
+            member,
+            landed: false,
+        }
+    }
+
+    /// Something is about to be sent, or the body is about to start.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.member.flight.state().raise()
+    }
+
+    /// There is a value, with its proof; what may still come is a later proof of it.
+    pub(crate) fn answer(&self, json: &Arc<[u8]>, proof: Stamp) {
+        self.member.flight.change(|state| state.answer(json, proof));
+    }
+
+    /// The load is over, with whatever was answered.
+    pub(crate) fn land(mut self) {
+        self.landed = true;
+        self.member.detach();
+        self.member.flight.change(|state| {
+            state.leading = false;
+            state.over = true;
+        });
+    }
+
+    /// The body failed.
+    pub(crate) fn fail(mut self) {
+        self.landed = true;
+        self.member.flight.change(State::failed);
+    }
+
+    /// A token was sent and no answer came.
+    pub(crate) fn lost(&self, token: Token) {
+        self.member.flight.state().lost.push(token);
+    }
+
+    /// Whether this token is one that was lost on this flight.
+    pub(crate) fn is_lost(&self, token: &Token) -> bool {
+        self.member.flight.state().lost.contains(token)
+    }
+
+    /// Takes the flight off the board, from elsewhere.
+    pub(crate) fn detacher(&self) -> Detacher {
+        Detacher {
+            board: self.member.board.clone(),
+            key: self.member.key.clone(),
+            flight: Arc::downgrade(&self.member.flight),
+        }
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if self.landed {
+            return;
+        }
+        // A body that panics would do it to each who comes after it, so it counts as a failure.
+        let change = if std::thread::panicking() {
+            State::failed
+        } else {
+            State::left
+        };
+        self.member.flight.change(change);
+    }
+}
+
+/// Takes one flight off the board when its lease is found gone.
+#[derive(Debug)]
+pub(crate) struct Detacher {
+    board: Board,
+    key: Key,
+    flight: std::sync::Weak<Flight>,
+}
+
+impl Detacher {
+    pub(crate) fn detach(&self) {
+        let Some(flight) = self.flight.upgrade() else {
+            return;
+        };
+        let mut flights = self.board.flights();
+        if flights.get(&self.key).is_some_and(|of| Arc::ptr_eq(of, &flight)) {
+            flights.remove(&self.key);
+        }
+    }
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    member: Member,
+    joined: Stamp,
+}
+
+/// How the wait of a follower ended.
+#[derive(Debug)]
+pub(crate) enum Followed {
+    Take(Arc<[u8]>),
+    Lead(Leader),
+    Alone,
+    LookAgain,
+}
+
+impl Follower {
+    /// Waits for what comes; the caller bounds how long.
+    pub(crate) async fn wait(self) -> Followed {
+        loop {
+            let changed = self.member.flight.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            // Registered before the look, so that no change is missed between the two.
+            changed.as_mut().enable();
+            let next = self.member.flight.state().next(self.joined);
+            match next {
+                Next::Wait => changed.await,
+                Next::Take(json) => return Followed::Take(json),
+                Next::Lead => return Followed::Lead(Leader::new(self.member)),
+                Next::Alone => return Followed::Alone,
+                Next::LookAgain => return Followed::LookAgain,
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Values as plain JSON, and the only place that asks for serde.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, ErrorKind};
+use crate::keep::Policy;
+
+/// What an annotated function can return: anything that serde can write and read back.
+///
+/// It is implemented for all such types; there is nothing to implement by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in the cache",
+    label = "must be `Serialize` and `DeserializeOwned`",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on your type; crates often have a `serde` feature for theirs"
+)]
+pub trait Cacheable: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Cacheable for T {}
+
+/// Writes the kept part of an `R` and reads it back. Two function pointers, so that what drives a
+/// call is compiled once per return type and not once per function.
+#[derive(Debug)]
+pub struct Codec<R> {
+    pub(crate) encode: fn(&R) -> Option<Encoded>,
+    pub(crate) decode: Decode<R>,
+    pub(crate) absent: fn(&R) -> bool,
+}
+
+pub(crate) type Encoded = Result<Vec<u8>, Error>;
+pub(crate) type Decode<R> = fn(&[u8]) -> Result<R, Error>;
+
+impl<R> Clone for Codec<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Codec<R> {}
+
+/// The codec of a return type, chosen by its policy.
+#[must_use]
+pub fn codec<P: Policy<R>, R>(_policy: P) -> Codec<R>
+where
+    P::Value: Cacheable,
+{
+    Codec {
+        encode: |returned| {
+            let kept = P::kept(returned)?;
+            // A present value is written as itself and an absent one as `null`.
+            Some(encode(&P::value(kept)))
+        },
+        decode: |json| {
+            if json == b"null"
+                && let Some(kept) = P::from_value(None)
+            {
+                return Ok(P::join(kept));
+            }
+            let value = decode(json)?;
+            P::from_value(Some(value))
+                .map(P::join)
+                .ok_or_else(unreadable)
+        },
+        absent: |returned| P::kept(returned).is_some_and(|kept| P::value(kept).is_none()),
+    }
+}
+
+/// What `put` takes for a function that returns `R`: the value itself, without the `Ok` or `Some`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what the function keeps",
+    label = "expected the value inside `{R}`"
+)]
+pub trait Stored<R> {
+    /// The value as JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Encode`] if it cannot be written as JSON.
+    fn json(&self) -> Result<Vec<u8>, Error>;
+}
+
+impl<R: Cacheable> Stored<R> for R {
+    fn json(&self) -> Result<Vec<u8>, Error> {
+        encode(self)
+    }
+}
+
+impl<T: Cacheable, E> Stored<Result<T, E>> for T {
+    fn json(&self) -> Result<Vec<u8>, Error> {
+        encode(self)
+    }
+}
+
+impl<T: Cacheable> Stored<Option<T>> for T {
+    fn json(&self) -> Result<Vec<u8>, Error> {
+        encode(self)
+    }
+}
+
+impl<T: Cacheable, E> Stored<Result<Option<T>, E>> for T {
+    fn json(&self) -> Result<Vec<u8>, Error> {
+        encode(self)
+    }
+}
+
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|cause| {
+        Error::new(ErrorKind::Encode, "the value cannot be written as JSON").because(cause)
+    })
+}
+
+/// The cause is not kept: serde's messages quote what they met, which is the stored value.
+pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(json).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        "what is stored is not JSON of the expected type",
+    )
+}

@@ -1,0 +1,182 @@
+use proptest::prelude::*;
+
+use super::{CacheKey, Key, KeyWriter};
+
+fn written(value: &(impl CacheKey + ?Sized)) -> String {
+    let mut writer = KeyWriter::default();
+    value.write(&mut writer);
+    writer.text
+}
+
+#[test]
+fn what_structures_a_key_is_never_part_of_a_part() {
+    let hostile = "a:b,c[d](e)!+%{f}|#;@/ \r\n\0ü";
+    let text = written(hostile);
+    assert!(
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.~%".contains(&b)),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_neighbours_that_are_easily_confused_differ() {
+    let texts = [
+        written(&("a:b", "c")),
+        written(&("a", "b:c")),
+        written(&("a", "b", "c")),
+        written(&(("a", "b"), "c")),
+        written(&("a", ("b", "c"))),
+        written(&["a", "b", "c"]),
+        written(&""),
+        written(&("",)),
+        written(&("", "")),
+        written(&None::<&str>),
+        written(&Some("")),
+        written(&Some(None::<&str>)),
+        written("!"),
+        written("+"),
+        written("%"),
+        written(&[(); 0]),
+        written(&[()]),
+        written(&[(), ()]),
+        written(&[""]),
+        written(&["", ""]),
+        written(&()),
+    ];
+    for (index, text) in texts.iter().enumerate() {
+        assert!(!text.is_empty());
+        assert!(!texts[..index].contains(text), "{text} stands twice");
+    }
+}
+
+#[test]
+fn a_companion_argument_writes_what_the_argument_writes() {
+    fn as_arg<T: ?Sized>(arg: &impl super::KeyArg<T>) -> String {
+        let mut writer = KeyWriter::default();
+        super::KeyArg::write(arg, &mut writer);
+        writer.text
+    }
+    assert_eq!(as_arg::<String>(&"b/b"), written(&"b/b".to_owned()));
+    assert_eq!(as_arg::<String>(&&"b/b".to_owned()), written("b/b"));
+    assert_eq!(as_arg::<u64>(&7), written(&7_u64));
+    assert_eq!(as_arg::<Vec<u8>>(&[1, 2]), written(&vec![1_u8, 2]));
+    assert_eq!(as_arg::<Vec<u8>>(&&[1, 2][..]), written(&vec![1_u8, 2]));
+    assert_eq!(
+        as_arg::<Option<String>>(&Some("x")),
+        written(&Some("x".to_owned()))
+    );
+}
+
+#[test]
+fn raw_text_under_the_prefix_is_the_key_that_it_spells() {
+    let encoded = Key::new("users").part(&7);
+    assert_eq!(Key::raw("shop:users:7").under("shop"), encoded);
+    assert_eq!(
+        Key::raw("shop:users:7").under("sho"),
+        Key::raw("shop:users:7")
+    );
+    assert_eq!(
+        Key::raw("shopusers:7").under("shop").on_server("shop"),
+        "shopusers:7"
+    );
+    assert_eq!(encoded.on_server("shop"), "shop:users:7");
+    assert_eq!(encoded.on_server(""), "users:7");
+}
+
+#[test]
+fn a_name_cannot_steer_a_cluster_or_break_a_line() {
+    assert_eq!(Key::new("a{b}\n").part(&1).to_string(), "a%7Bb%7D%0A:1");
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Any {
+    Int(i128),
+    Bool(bool),
+    Char(char),
+    Text(String),
+    Bytes(Vec<u8>),
+    Maybe(Option<Box<Self>>),
+    List(Vec<Self>),
+    Pair(Box<(Self, Self)>),
+    Triple(Box<(Self, Self, Self)>),
+}
+
+impl CacheKey for Any {
+    fn write(&self, key: &mut KeyWriter) {
+        match self {
+            Self::Int(value) => value.write(key),
+            Self::Bool(value) => value.write(key),
+            Self::Char(value) => value.write(key),
+            Self::Text(value) => value.write(key),
+            Self::Bytes(value) => value.write(key),
+            Self::Maybe(value) => value.write(key),
+            Self::List(value) => value.write(key),
+            Self::Pair(value) => value.write(key),
+            Self::Triple(value) => value.write(key),
+        }
+    }
+}
+
+fn any_of_one_type() -> impl Strategy<Value = (Vec<Any>, Vec<Any>)> {
+    // A type first, then pairs of values of that type: as two calls of one function have.
+    let kind = (0..5_u8)
+        .prop_map(Kind::Leaf)
+        .prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|kind| Kind::Maybe(Box::new(kind))),
+                inner.clone().prop_map(|kind| Kind::List(Box::new(kind))),
+                (inner.clone(), inner.clone()).prop_map(|kinds| Kind::Pair(Box::new(kinds))),
+                (inner.clone(), inner.clone(), inner)
+                    .prop_map(|kinds| Kind::Triple(Box::new(kinds))),
+            ]
+        });
+    proptest::collection::vec(kind, 1..4).prop_flat_map(|kinds| {
+        let values: Vec<_> = kinds.iter().map(Kind::values).collect();
+        (values.clone(), values)
+    })
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Leaf(u8),
+    Maybe(Box<Self>),
+    List(Box<Self>),
+    Pair(Box<(Self, Self)>),
+    Triple(Box<(Self, Self, Self)>),
+}
+
+impl Kind {
+    fn values(&self) -> BoxedStrategy<Any> {
+        match self {
+            Self::Leaf(0) => any::<i128>().prop_map(Any::Int).boxed(),
+            Self::Leaf(1) => any::<bool>().prop_map(Any::Bool).boxed(),
+            Self::Leaf(2) => any::<char>().prop_map(Any::Char).boxed(),
+            Self::Leaf(3) => any::<Vec<u8>>().prop_map(Any::Bytes).boxed(),
+            // Few letters, so that neighbours are often almost alike.
+            Self::Leaf(_) => "[a:,%()!+\\[\\]ü]{0,4}".prop_map(Any::Text).boxed(),
+            Self::Maybe(of) => proptest::option::of(of.values())
+                .prop_map(|value| Any::Maybe(value.map(Box::new)))
+                .boxed(),
+            Self::List(of) => proptest::collection::vec(of.values(), 0..4)
+                .prop_map(Any::List)
+                .boxed(),
+            Self::Pair(of) => (of.0.values(), of.1.values())
+                .prop_map(|pair| Any::Pair(Box::new(pair)))
+                .boxed(),
+            Self::Triple(of) => (of.0.values(), of.1.values(), of.2.values())
+                .prop_map(|triple| Any::Triple(Box::new(triple)))
+                .boxed(),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn different_arguments_never_share_a_key((one, other) in any_of_one_type()) {
+        let key = |parts: &[Any]| {
+            parts.iter().fold(Key::new("f"), |key, part| key.part(part))
+        };
+        prop_assert_eq!(one == other, key(&one) == key(&other));
+    }
+}

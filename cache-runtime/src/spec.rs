@@ -1,0 +1,105 @@
+//! What an annotated function is: the constants that its attribute gave.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// One annotated function. The attribute makes a static of it.
+#[derive(Debug)]
+pub struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) version: u64,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) none: Absence,
+    pub(crate) jitter_percent: u8,
+}
+
+/// What becomes of a returned `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// It is returned and not stored.
+    Passed,
+    /// It is stored like a value.
+    Stored,
+    /// It is stored with a time to live of its own.
+    StoredFor(Duration),
+}
+
+impl Spec {
+    /// A function of this name, found at this place of the source.
+    #[must_use]
+    pub const fn new(name: &'static str, file: &'static str, line: u32) -> Self {
+        Self {
+            name,
+            version: 0,
+            file,
+            line,
+            ttl: None,
+            none: Absence::Passed,
+            jitter_percent: 0,
+        }
+    }
+
+    /// The option `version`; zero is not shown in keys.
+    #[must_use]
+    pub const fn version(mut self, version: u64) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The option `ttl`, where it is known at compile time.
+    #[must_use]
+    pub const fn ttl_millis(mut self, millis: u64) -> Self {
+        self.ttl = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// The option `none = true`.
+    #[must_use]
+    pub const fn none(mut self) -> Self {
+        self.none = Absence::Stored;
+        self
+    }
+
+    /// The option `none` with a duration.
+    #[must_use]
+    pub const fn none_millis(mut self, millis: u64) -> Self {
+        self.none = Absence::StoredFor(Duration::from_millis(millis));
+        self
+    }
+
+    /// The option `jitter`.
+    #[must_use]
+    pub const fn jitter_percent(mut self, percent: u8) -> Self {
+        self.jitter_percent = percent;
+        self
+    }
+}
+
+/// In a debug build, warns once when a second function claims the name of a first: calls of the two
+/// would answer each other. The name is all that begins a key: the method's type belongs to it.
+pub(crate) fn claim(name: &str, spec: &'static Spec) {
+    static CLAIMED: OnceLock<Mutex<HashMap<String, Vec<&'static Spec>>>> = OnceLock::new();
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let claimed = CLAIMED.get_or_init(Mutex::default);
+    let mut claimed = claimed.lock().unwrap_or_else(PoisonError::into_inner);
+    let claims = claimed.entry(name.to_owned()).or_default();
+    if claims.iter().any(|claim| std::ptr::eq(*claim, spec)) {
+        return;
+    }
+    if let Some(first) = claims.first() {
+        tracing::warn!(
+            "`{name}` is the name of two cached functions, at {}:{} and at {}:{}; \
+             they answer each other's calls unless one gets another `name`",
+            first.file,
+            first.line,
+            spec.file,
+            spec.line,
+        );
+    }
+    claims.push(spec);
+}

@@ -1,0 +1,297 @@
+//! A small world, and everything that may happen in it next.
+//!
+//! Each caller has at most one step of its own; every order of these is tried, with each fault at
+//! each point as often as the world allows. There is no time: whatever may expire or be late does
+//! so at any moment.
+
+use stateright::{Model, Property};
+
+use crate::call::Turn;
+use crate::process::{At, Caller, Faults, Op, State};
+use crate::redis::{Command, Redis, Reply, Stored};
+use crate::rules::{Rules, Waiters};
+
+/// After an `invalidate` returned OK, no call that begins later is handed an older value.
+pub const S1: &str = "S1 no stale read after an invalidation";
+/// As long as nothing is taken away, one load runs at a time.
+pub const S2: &str = "S2 one load at a time";
+/// Every call ends, once nothing goes wrong any more; and each holder that died, or does not know
+/// that it holds, costs the others one lease at most (S3).
+pub const L1: &str = "L1 every call ends";
+
+#[derive(Clone, Debug)]
+pub struct World {
+    pub rules: Rules,
+    /// The process of each caller, and what it does.
+    pub callers: Vec<(usize, Vec<Op>)>,
+    pub faults: Faults,
+    pub stored: Stored,
+    /// The function hands out stale values, and refreshes behind.
+    pub stale: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// The step that is the caller's own, or the server's for it.
+    Go(usize),
+    GiveUp(usize),
+    FailBody(usize),
+    EndWait(usize),
+    /// Something whose sender gave up arrives.
+    Arrive(usize),
+    Age,
+    KeyVanishes,
+    RefreshKeyVanishes,
+    Replicate,
+    Failover,
+    Die(usize),
+}
+
+impl World {
+    /// A key of a function without `stale`, and nothing goes wrong.
+    pub fn new(rules: Rules, stored: Stored, callers: &[(usize, &[Op])]) -> Self {
+        Self {
+            rules,
+            callers: callers.iter().map(|(process, ops)| (*process, ops.to_vec())).collect(),
+            faults: Faults::NONE,
+            stored,
+            stale: false,
+        }
+    }
+
+    pub fn op(&self, who: usize, nth: usize) -> Op {
+        self.callers[who].1[nth]
+    }
+
+    pub fn ops(&self, who: usize) -> usize {
+        self.callers[who].1.len()
+    }
+
+    pub fn process(&self, who: usize) -> usize {
+        self.callers[who].0
+    }
+
+    pub fn refreshes(&self) -> bool {
+        self.stale || self.callers.iter().any(|(_, ops)| ops.contains(&Op::Refresh))
+    }
+
+    fn can_go(&self, state: &State, caller: &Caller) -> bool {
+        match caller.at {
+            At::Follow(_) | At::Done | At::Dead => false,
+            At::Await(token) => match self.rules.waiters {
+                Waiters::TokenGone => state.redis.key != Stored::Token(token),
+                Waiters::ValueThere => matches!(state.redis.key, Stored::Value { .. }),
+            },
+            _ => true,
+        }
+    }
+
+    fn go(&self, state: &mut State, who: usize) {
+        let mut turn = Turn { world: self, state, who };
+        match turn.me().at {
+            At::Start | At::LookAgain => turn.begin(),
+            At::Sent(step) => match turn.me().pipeline.take_first() {
+                Some(command) => serve(turn.state, who, command),
+                None => turn.handle(step),
+            },
+            At::Await(_) => turn.look(),
+            At::Body(load) => turn.read_source(load),
+            At::Loaded(load) => turn.finish(load),
+            At::Follow(_) | At::Done | At::Dead => unreachable!("nothing to do"),
+        }
+    }
+
+    fn mishaps_of(&self, state: &State, who: usize, actions: &mut Vec<Action>) {
+        let faults = &state.faults;
+        match state.callers[who].at {
+            At::Sent(_) if faults.replies_lost > 0 => actions.push(Action::GiveUp(who)),
+            At::Body(_) if faults.bodies_fail > 0 => actions.push(Action::FailBody(who)),
+            At::Follow(_) | At::Await(_) if faults.waits_end > 0 => {
+                actions.push(Action::EndWait(who));
+            }
+            _ => {}
+        }
+    }
+
+    fn mishaps(&self, state: &State, actions: &mut Vec<Action>) {
+        let State { faults, redis, .. } = state;
+        let fresh = matches!(redis.key, Stored::Value { stale: false, .. });
+        let replicated = state.replica == Some((redis.key, redis.refresh));
+        let possible = [
+            (faults.ages > 0 && fresh, Action::Age),
+            (faults.key_vanishes > 0 && redis.key != Stored::Nothing, Action::KeyVanishes),
+            (faults.refresh_key_vanishes > 0 && redis.refresh.is_some(), Action::RefreshKeyVanishes),
+            (faults.failovers > 0 && !replicated, Action::Replicate),
+            (faults.failovers > 0 && !replicated, Action::Failover),
+        ];
+        actions.extend(possible.into_iter().filter(|(may, _)| *may).map(|(_, action)| action));
+        if faults.processes_die > 0 {
+            actions.extend((0..state.board.len()).map(Action::Die));
+        }
+    }
+
+    fn give_up(&self, state: &mut State, who: usize) {
+        let At::Sent(step) = state.callers[who].at else { unreachable!("nothing was sent") };
+        state.faults.replies_lost -= 1;
+        state.disturbed = true;
+        state.abandon(who);
+        Turn { world: self, state, who }.lost(step);
+    }
+
+    fn die(&self, state: &mut State, process: usize) {
+        state.faults.processes_die -= 1;
+        state.disturbed = true;
+        state.board[process] = None;
+        for who in (0..self.callers.len()).filter(|who| self.process(*who) == process) {
+            state.abandon(who);
+            let caller = &mut state.callers[who];
+            *caller = Caller::new(At::Dead, caller.op, 0);
+        }
+    }
+
+    fn apply(&self, state: &mut State, action: Action) {
+        match action {
+            Action::Go(who) => self.go(state, who),
+            Action::GiveUp(who) => self.give_up(state, who),
+            Action::FailBody(who) => {
+                let At::Body(load) = state.callers[who].at else { unreachable!("no body runs") };
+                state.faults.bodies_fail -= 1;
+                Turn { world: self, state, who }.fail(load);
+            }
+            Action::EndWait(who) => {
+                state.faults.waits_end -= 1;
+                state.disturbed = true;
+                Turn { world: self, state, who }.stop_waiting();
+            }
+            Action::Arrive(nth) => {
+                let command = state.late[nth].take_first().expect("none is kept empty");
+                state.run(command);
+                state.late.retain(|pipeline| !pipeline.is_empty());
+                state.late.sort();
+            }
+            Action::Age => {
+                state.faults.ages -= 1;
+                if let Stored::Value { stale, .. } = &mut state.redis.key {
+                    *stale = true;
+                }
+            }
+            Action::KeyVanishes => {
+                state.faults.key_vanishes -= 1;
+                state.disturbed = true;
+                state.redis.key = Stored::Nothing;
+            }
+            Action::RefreshKeyVanishes => {
+                state.faults.refresh_key_vanishes -= 1;
+                state.disturbed = true;
+                state.redis.refresh = None;
+            }
+            Action::Replicate => state.replica = Some((state.redis.key, state.redis.refresh)),
+            Action::Failover => {
+                state.faults.failovers -= 1;
+                state.disturbed = true;
+                if let Some((key, refresh)) = state.replica {
+                    (state.redis.key, state.redis.refresh) = (key, refresh);
+                }
+            }
+            Action::Die(process) => self.die(state, process),
+        }
+    }
+
+    /// Nothing goes wrong from here on, and leases without a holder run out: how many had to until
+    /// every call had ended? One order stands for all of them. `None`: some call never ends.
+    fn leases_to_the_end(&self, from: &State) -> Option<u8> {
+        let mut state = from.clone();
+        state.faults = Faults::NONE;
+        let mut expired = 0;
+        // Far more steps than any world needs: whoever takes them goes in circles.
+        for _ in 0..500 {
+            let next = state.callers.iter().position(|caller| self.can_go(&state, caller));
+            if let Some(who) = next {
+                self.go(&mut state, who);
+            } else if state.callers.iter().all(Caller::is_over) {
+                return Some(expired);
+            } else {
+                let Stored::Token(token) = state.redis.key else { return None };
+                if state.callers.iter().any(|caller| caller.holds_on_to(token)) {
+                    return None;
+                }
+                state.redis.key = Stored::Nothing;
+                expired += 1;
+            }
+        }
+        None
+    }
+
+    fn every_call_ends(&self, state: &State) -> bool {
+        let orphaned = self.faults.orphaning() - state.faults.orphaning();
+        self.leases_to_the_end(state).is_some_and(|expired| expired <= orphaned)
+    }
+}
+
+fn serve(state: &mut State, who: usize, command: Command) {
+    let reply = state.run(command);
+    let known = &mut state.callers[who].reply;
+    match (command, reply) {
+        (Command::UnlinkRefresh, _) => {
+            known.get_or_insert(reply);
+        }
+        // The age is read behind the value, and may be that of what came after it.
+        (Command::Pttl, Reply::Saw(now)) => {
+            if let Some(Reply::Saw(Stored::Value { stale, .. })) = known {
+                *stale = !matches!(now, Stored::Value { stale: false, .. } | Stored::Nothing);
+            }
+        }
+        _ => *known = Some(reply),
+    }
+}
+
+impl Model for World {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let processes = self.callers.iter().map(|(process, _)| process + 1).max().unwrap_or(0);
+        let caller = |(_, ops): &(_, Vec<Op>)| {
+            Caller::new(if ops.is_empty() { At::Done } else { At::Start }, 0, 0)
+        };
+        vec![State {
+            source: 1,
+            redis: Redis::holding(self.stored),
+            replica: (self.faults.failovers > 0).then_some((self.stored, None)),
+            floor: 0,
+            board: vec![None; processes],
+            callers: self.callers.iter().map(caller).collect(),
+            late: vec![],
+            faults: self.faults,
+            disturbed: false,
+            stale_read: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for (who, caller) in state.callers.iter().enumerate() {
+            if self.can_go(state, caller) {
+                actions.push(Action::Go(who));
+            }
+            self.mishaps_of(state, who, actions);
+        }
+        actions.extend((0..state.late.len()).map(Action::Arrive));
+        self.mishaps(state, actions);
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        self.apply(&mut state, action);
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(S1, |_, state: &State| !state.stale_read),
+            Property::always(S2, |_, state: &State| {
+                state.disturbed || state.callers.iter().filter(|caller| caller.loads()).count() <= 1
+            }),
+            Property::always(L1, |world: &Self, state: &State| world.every_call_ends(state)),
+        ]
+    }
+}

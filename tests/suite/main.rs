@@ -1,0 +1,12 @@
+//! The promises of the crate, each on real servers, threads and processes.
+
+mod foreign;
+mod key_vectors;
+mod keys;
+mod main_job;
+mod outage;
+mod returns;
+mod secrets;
+mod support;
+mod threads;
+mod which_cache;

@@ -1,0 +1,170 @@
+//! What of a return value is stored, and what the attribute leaves as it was.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use cache_runtime::{Cache, read_through};
+
+type Alias<T> = Result<T, String>;
+
+#[tokio::test]
+async fn only_ok_is_stored_under_any_alias_of_result() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    #[read_through]
+    async fn odd(n: u32) -> Alias<u32> {
+        RUNS.fetch_add(1, Relaxed);
+        if n % 2 == 0 {
+            return Err("even".to_owned());
+        }
+        Ok(n)
+    }
+
+    Cache::in_memory()
+        .scope(async {
+            assert_eq!(odd(2).await, Err("even".to_owned()));
+            assert_eq!(odd(2).await, Err("even".to_owned()));
+            assert_eq!(RUNS.load(Relaxed), 2);
+            assert_eq!(odd(3).await, Ok(3));
+            assert_eq!(odd(3).await, Ok(3));
+            assert_eq!(RUNS.load(Relaxed), 3);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn absence_is_not_stored_unless_asked_for() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    #[read_through]
+    async fn passed(some: bool) -> Option<u32> {
+        some.then(|| RUNS.fetch_add(1, Relaxed))
+            .or_else(|| (RUNS.fetch_add(1, Relaxed) > 99).then_some(0))
+    }
+    #[read_through]
+    async fn passed_in_result(some: bool) -> Alias<Option<u32>> {
+        Ok(passed::uncached(some).await)
+    }
+    #[read_through(none = true)]
+    async fn stored(some: bool) -> Alias<Option<u32>> {
+        Ok(passed::uncached(some).await)
+    }
+
+    let cache = Cache::in_memory();
+    cache
+        .scope(async {
+            for call in [false, false] {
+                assert_eq!(passed(call).await, None);
+                assert_eq!(passed_in_result(call).await, Ok(None));
+            }
+            assert_eq!(RUNS.swap(0, Relaxed), 4);
+            assert_eq!(passed(true).await, passed(true).await);
+            assert_eq!(passed_in_result(true).await, passed_in_result(true).await);
+            assert_eq!(RUNS.swap(0, Relaxed), 2);
+            assert_eq!(stored(false).await, Ok(None));
+            assert_eq!(stored(false).await, Ok(None));
+            assert_eq!(RUNS.load(Relaxed), 1);
+            let raw = cache.get::<serde_json::Value>(stored::key(false)).await;
+            assert_eq!(raw.unwrap(), Some(serde_json::Value::Null));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_stored_null_is_nothing_to_a_function_that_does_not_store_absence() {
+    #[read_through]
+    async fn find(n: u32) -> Option<u32> {
+        Some(n)
+    }
+
+    let cache = Cache::in_memory();
+    cache
+        .scope(async {
+            cache.set(find::key(1), &(), None).await.unwrap();
+            assert_eq!(find(1).await, Some(1));
+            assert_eq!(find::peek(1).await.unwrap(), Some(1));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn values_that_look_empty_are_values() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    macro_rules! returns {
+        ($($name:ident: $type:ty = $value:expr),*) => {$(
+            #[read_through]
+            async fn $name() -> $type {
+                RUNS.fetch_add(1, Relaxed);
+                $value
+            }
+        )*};
+    }
+    returns!(
+        zero: u8 = 0,
+        text: String = String::new(),
+        list: Vec<u8> = Vec::new(),
+        no: bool = false,
+        unit: () = (),
+        shared: Arc<String> = Arc::default(),
+        bytes: [u8; 2] = [0, 0]
+    );
+    #[read_through]
+    async fn nothing_written() {
+        RUNS.fetch_add(1, Relaxed);
+    }
+
+    Cache::in_memory()
+        .scope(async {
+            for _ in 0..2 {
+                assert_eq!(zero().await, 0);
+                assert_eq!(text().await, "");
+                assert_eq!(list().await, [0_u8; 0]);
+                assert!(!no().await);
+                unit().await;
+                assert_eq!(*shared().await, "");
+                assert_eq!(bytes().await, [0, 0]);
+                nothing_written().await;
+            }
+            assert_eq!(RUNS.load(Relaxed), 8);
+        })
+        .await;
+}
+
+/// An error that must stay on its thread.
+#[derive(Debug)]
+struct Local(#[expect(dead_code)] Rc<u8>);
+
+#[read_through]
+async fn fails_locally(n: u8) -> Result<u8, Local> {
+    tokio::task::yield_now().await;
+    if n == 0 {
+        Err(Local(Rc::new(n)))
+    } else {
+        Ok(n)
+    }
+}
+
+#[read_through]
+async fn fails_with_anything(n: u8) -> Result<u8, Box<dyn std::error::Error>> {
+    tokio::task::yield_now().await;
+    Ok(n)
+}
+
+#[test]
+fn a_function_that_was_send_stays_send() {
+    fn is_send<T: Send>(future: T) {
+        drop(future);
+    }
+    is_send(fails_locally(1));
+    is_send(fails_with_anything(1));
+}
+
+#[tokio::test]
+async fn an_error_without_any_bound_comes_through() {
+    Cache::in_memory()
+        .scope(async {
+            assert!(fails_locally(0).await.is_err());
+            assert_eq!(fails_locally(1).await.unwrap(), 1);
+            assert_eq!(fails_with_anything(1).await.unwrap(), 1);
+        })
+        .await;
+}

@@ -1,0 +1,114 @@
+//! Who may call: any thread, with a runtime or without, of any kind.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use cache_runtime::{Cache, Invalidated, read_through};
+
+use crate::support::Server;
+
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+#[read_through(key = "who", ttl = 60)]
+fn run(who: &str) -> usize {
+    RUNS.fetch_add(1, Relaxed);
+    who.len()
+}
+
+fn runs_once_and_again_after_its_invalidation(cache: &Cache, who: &str) {
+    let _inside = cache.enter();
+    let before = cache.stats().functions().first().map_or(0, |of| of.stored);
+    assert_eq!(run(who), who.len());
+    assert_eq!(run(who), who.len());
+    assert_eq!(run::peek(who).unwrap(), Some(who.len()));
+    run::put(who, &77_usize).unwrap();
+    assert_eq!(run(who), 77);
+    assert_eq!(run::refresh(who), who.len());
+    assert_eq!(run::uncached(who), who.len());
+    assert_eq!(run::invalidate(who).unwrap(), Invalidated::Removed);
+    assert_eq!(run(who), who.len());
+    assert_eq!(cache.stats().functions()[0].stored - before, 3);
+}
+
+#[test]
+fn a_sync_function_works_with_any_runtime_and_without() {
+    let server = Server::start();
+    for cache in [server.cache(), Cache::in_memory()] {
+        runs_once_and_again_after_its_invalidation(&cache, "no runtime");
+        cache.blocking().ping().unwrap();
+
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            runs_once_and_again_after_its_invalidation(&cache, "current thread");
+            // One that has neither I/O nor time of its own, either.
+            cache.blocking().ping().unwrap();
+        });
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let inside = cache.clone();
+        runtime.block_on(async {
+            tokio::spawn(async move {
+                runs_once_and_again_after_its_invalidation(&inside, "worker");
+            })
+            .await
+            .unwrap();
+        });
+
+        std::thread::scope(|threads| {
+            for n in 0..32 {
+                let cache = &cache;
+                threads.spawn(move || {
+                    let _inside = cache.enter();
+                    assert_eq!(run(&format!("thread {n:02}")), 9);
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn an_async_function_works_on_any_executor() {
+    #[read_through(ttl = 60)]
+    async fn square(n: u64) -> u64 {
+        n * n
+    }
+
+    let server = Server::start();
+    let cache = server.cache();
+    // One cache, twenty runtimes after each other: none leaves anything that the next trips over.
+    for n in 0..20 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        assert_eq!(
+            runtime.block_on(cache.scope(square(n % 2))),
+            (n % 2) * (n % 2)
+        );
+    }
+    assert_eq!(pollster::block_on(cache.scope(square(1))), 1);
+    let stats = cache.stats();
+    assert_eq!(stats.functions()[0].misses, 2);
+    assert_eq!(stats.functions()[0].hits, 19);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_does_not_stop_the_cache() {
+    #[read_through(ttl = 60)]
+    async fn slow(n: u64) -> u64 {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        n
+    }
+
+    let server = Server::start();
+    let cache = server.cache();
+    cache
+        .scope(async { assert_eq!(slow(1).await + slow(1).await, 2) })
+        .await;
+    assert_eq!(cache.stats().functions()[0].hits, 1);
+}

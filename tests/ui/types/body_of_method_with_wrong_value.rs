@@ -1,0 +1,12 @@
+use cache_runtime::read_through;
+
+struct Repo;
+
+impl Repo {
+    #[read_through(key = "id")]
+    async fn load(&self, id: u64) -> Result<u64, String> {
+        id
+    }
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use cache_runtime::read_through;
+
+#[read_through]
+async fn load(id: u64) -> u64 {
+    id
+}
+
+async fn call() {
+    load("7").await;
+}
+
+fn main() {}
