@@ -18,6 +18,10 @@ pub(crate) struct Args {
     pub(crate) none: Absence,
     pub(crate) jitter: Option<u8>,
     pub(crate) store_if: Option<Expr>,
+    pub(crate) stale: Option<(Ident, u64)>,
+    pub(crate) detach: Option<Ident>,
+    pub(crate) lease: Lease,
+    pub(crate) follow: Option<u64>,
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<Expr>,
     pub(crate) cache: Option<Expr>,
@@ -50,6 +54,13 @@ pub(crate) enum Absence {
     StoredFor(u64, Span),
 }
 
+#[derive(Clone, Copy)]
+pub(crate) enum Lease {
+    Default,
+    Off,
+    Millis(u64),
+}
+
 pub(crate) enum Companion {
     Named(Ident),
     Default,
@@ -69,10 +80,6 @@ impl Args {
         .parse2(options);
         errors.note(parsed);
         args
-    }
-
-    pub(crate) fn later(&self, option: &str) -> Option<&Ident> {
-        self.later.iter().find(|given| *given == option)
     }
 
     /// Whether the option stands there, even with a value that could not be read.
@@ -123,6 +130,10 @@ impl Args {
             "none" => self.none = value::absence(&option, input)?,
             "jitter" => self.jitter = Some(value::jitter(&option, input)?),
             "store_if" => self.store_if = Some(value::test(&option, input)?),
+            "stale" => self.stale = Some(value::duration(&option, input).map(|of| (option, of))?),
+            "detach" => self.detach = value::flag(&option, input)?.then_some(option),
+            "lease" => self.lease = value::lease(&option, input)?,
+            "follow" => self.follow = Some(value::duration(&option, input)?),
             "name" => self.name = Some(value::name(&option, input)?),
             "version" => self.version = Some(value::version(&option, input)?),
             "cache" => self.cache = Some(value::expr(&option, input)?),
@@ -130,7 +141,7 @@ impl Args {
             "method" => self.method = value::flag(&option, input)?,
             "crate" => self.krate = value::path(&option, input)?,
             _ => {
-                let asked = value::later(word, &option, input)?;
+                let asked = value::later(&option, input)?;
                 self.later.extend(asked.then_some(option));
             }
         }
@@ -147,6 +158,10 @@ impl Default for Args {
             none: Absence::Passed,
             jitter: None,
             store_if: None,
+            stale: None,
+            detach: None,
+            lease: Lease::Default,
+            follow: None,
             name: None,
             version: None,
             cache: None,

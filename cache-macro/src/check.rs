@@ -1,6 +1,6 @@
 //! Says no. Every mistake is reported, and what is left over is a plan without open questions.
 
-use crate::args::{Absence, Args, Companion as Asked, Ttl};
+use crate::args::{Absence, Args, Companion as Asked, Lease, Ttl};
 use crate::error::Errors;
 use crate::plan::{Home, Name, Plan, Setting};
 use crate::target::Target;
@@ -8,10 +8,10 @@ use crate::types;
 use syn::ext::IdentExt;
 
 mod arguments;
+mod behind;
 mod companion;
 mod function;
 mod key;
-mod later;
 
 use arguments::Arguments;
 
@@ -21,7 +21,12 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
     companion_option(&args, is_method, &target, errors);
     none_option(&args, &target, errors);
     let keyed = key::check(&mut args, &target, errors);
-    later::check(&args, &target, errors);
+    let behind = behind::check(&args, &target, errors);
+    if errors.is_empty() {
+        for option in &args.later {
+            errors.at(option.span(), format!("`{option}` is not there yet"));
+        }
+    }
     if !errors.is_empty() {
         return None;
     }
@@ -47,6 +52,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
         call: keyed.call,
         ttl,
         store_if: args.store_if,
+        behind,
         target,
     })
 }
@@ -92,5 +98,18 @@ fn settings(args: &Args) -> Vec<Setting> {
         Absence::StoredFor(millis, _) => Some(Setting::StoreNoneFor(millis)),
     };
     let jitter = args.jitter.map(Setting::Jitter);
-    [version, ttl, none, jitter].into_iter().flatten().collect()
+    let stale = args
+        .stale
+        .as_ref()
+        .map(|(_, millis)| Setting::Stale(*millis));
+    let lease = match args.lease {
+        Lease::Default => None,
+        Lease::Off => Some(Setting::NoLease),
+        Lease::Millis(millis) => Some(Setting::Lease(millis)),
+    };
+    let follow = args.follow.map(Setting::Follow);
+    [version, ttl, none, jitter, stale, lease, follow]
+        .into_iter()
+        .flatten()
+        .collect()
 }

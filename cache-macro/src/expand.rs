@@ -9,6 +9,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::Path;
 
+mod behind;
 mod call;
 mod companion;
 mod signature;

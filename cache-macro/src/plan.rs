@@ -14,6 +14,24 @@ pub(crate) struct Plan {
     pub(crate) ttl: Ttl,
     /// `store_if`: at most one.
     pub(crate) store_if: Option<Expr>,
+    pub(crate) behind: Option<Behind>,
+}
+
+/// What the call does when its caller has left.
+pub(crate) struct Behind {
+    /// Refreshes a stale value.
+    pub(crate) stale: bool,
+    /// Goes on loading.
+    pub(crate) detach: bool,
+    pub(crate) clones_self: bool,
+    pub(crate) owned: Vec<Owned>,
+}
+
+/// How an argument comes to outlive the call.
+pub(crate) enum Owned {
+    Moved(Ident, Type),
+    /// A reference to this type, of which a copy is made.
+    Copied(Ident, Type),
 }
 
 /// Where the cache of the function lives.
@@ -40,6 +58,10 @@ pub(crate) enum Setting {
     StoreNone,
     StoreNoneFor(u64),
     Jitter(u8),
+    Stale(u64),
+    NoLease,
+    Lease(u64),
+    Follow(u64),
 }
 
 /// How the key of one call comes about.

@@ -1,6 +1,6 @@
 //! What can be seen in tokens without understanding them.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Spacing, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
 /// Whether `name` (without `r#`) is used, also inside a format string; a field or a method of that
@@ -55,6 +55,30 @@ pub(crate) fn mention_self_type(tokens: TokenStream) -> bool {
     })
 }
 
+/// The tokens with another name for `self`, where that is the value and not the start of a path.
+pub(crate) fn rename_self(tokens: TokenStream, name: &Ident) -> TokenStream {
+    let mut tokens = tokens.into_iter().peekable();
+    let mut renamed = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        let path = matches!(tokens.peek(), Some(TokenTree::Punct(next))
+            if next.as_char() == ':' && next.spacing() == Spacing::Joint);
+        let token = match token {
+            TokenTree::Ident(ident) if ident == "self" && !path => {
+                Ident::new(&name.to_string(), name.span().located_at(ident.span())).into()
+            }
+            TokenTree::Group(group) => {
+                let inside = rename_self(group.stream(), name);
+                let mut other = Group::new(group.delimiter(), inside);
+                other.set_span(group.span());
+                other.into()
+            }
+            token => token,
+        };
+        renamed.extend([token]);
+    }
+    renamed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +93,14 @@ mod tests {
         assert!(!mention(quote!(user.n), "n"));
         assert!(!mention(quote!(format!("x{nn}")), "n"));
         assert!(!mention(quote!("n"), "n"));
+    }
+
+    #[test]
+    fn self_is_renamed_where_it_is_a_value() {
+        let name = Ident::new("this", proc_macro2::Span::call_site());
+        let renamed = rename_self(quote!(f(&self.a, self::b(), { self })), &name);
+        let expected = quote!(f(&this.a, self::b(), { this }));
+        assert_eq!(renamed.to_string(), expected.to_string());
     }
 
     #[test]

@@ -5,8 +5,9 @@ pub use core;
 pub use std;
 
 pub use crate::address::{refresh_of, refresh_sync_of};
+pub use crate::behind::{Owned, behind, behind_sync, detached, owned};
 pub use crate::cache::Cache;
-pub use crate::call::{Call, Fill, Kept, Loaded, Slot, Step, lookup, lookup_sync};
+pub use crate::call::Call;
 pub use crate::companion::{
     Op, Peek, PeekMany, invalidate, invalidate_sync, key, peek, peek_many, peek_many_sync,
     peek_sync, put, put_sync,
@@ -14,4 +15,5 @@ pub use crate::companion::{
 pub use crate::json::{Codec, Stored, codec};
 pub use crate::keep::{Inner, IntoTtl, OkFallback, Policy, Probe, SomeFallback, store_if, ttl_of};
 pub use crate::key::{CacheKey, KeyArg, KeyWriter};
+pub use crate::slot::{Fill, Kept, Loaded, Slot, Step, lookup, lookup_sync};
 pub use crate::spec::Spec;

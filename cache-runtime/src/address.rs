@@ -11,14 +11,15 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use crate::cache::{Cache, Invalidated};
+use crate::cache::Cache;
 use crate::current;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::spec::Spec;
+use crate::store::Invalidated;
 
 /// What an annotated call was asked to do instead of what it does.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Request {
     /// Run the body and store what it returns.
     Refresh,
@@ -39,9 +40,13 @@ pub(crate) type Addressed = (Option<Cache>, Key);
 pub enum Seen {
     /// With the stored value.
     Stored,
+    /// With the stored value, past its time to live.
+    Stale,
+    /// With what another call, or another process, loaded meanwhile.
+    Joined,
     /// By the body, since nothing usable was stored.
     Loaded,
-    /// By the body, since there was no cache to ask, or no annotated call.
+    /// By the body, past the cache: there was none to ask, or no annotated call.
     Bypassed,
 }
 
@@ -69,7 +74,7 @@ impl<T> Clone for Report<T> {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Pending {
     request: Request,
     /// The one function it is meant for, where that is known.

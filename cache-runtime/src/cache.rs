@@ -11,14 +11,20 @@ use deadpool_redis::Pool;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::behind::{Behind, Permit};
 use crate::config::Config;
 use crate::current::{self, Entered, Scoped};
 use crate::error::{Error, ErrorKind};
+use crate::event::{Event, EventKind, Listeners, Listening};
 use crate::exec;
+use crate::flight::Board;
 use crate::json;
 use crate::key::{AsKey, Key};
+use crate::lease::Token;
+use crate::owed::Owed;
+use crate::spec::Spec;
 use crate::stats::{Ledger, Stats};
-use crate::store::Store;
+use crate::store::{Invalidated, Lock, Store};
 
 /// The longest key that is cached, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 4096;
@@ -44,20 +50,11 @@ struct Shared {
     config: Config,
     store: Store,
     ledger: Ledger,
+    board: Board,
+    owed: Arc<Owed>,
+    behind: Arc<Behind>,
+    listeners: Arc<Listeners>,
     closed: AtomicBool,
-}
-
-/// What became of an invalidation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Invalidated {
-    /// A value was there and is gone.
-    Removed,
-    /// There was nothing to remove.
-    Absent,
-    /// The server is away; the invalidation is owed and will be made up for. Not returned yet: so
-    /// far an invalidation during an outage is an error.
-    Queued,
 }
 
 impl Cache {
@@ -76,8 +73,9 @@ impl Cache {
     /// [`ErrorKind::Config`] if something in the configuration cannot be right.
     pub fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
-        let store = Store::open(&config)?;
-        Ok(Self::with_store(config, store))
+        let owed = Arc::default();
+        let store = Store::open(&config, &owed)?;
+        Ok(Self::with_store(config, store, owed))
     }
 
     /// A cache without a server: the same behaviour, in this process alone, bounded in size. For
@@ -86,7 +84,7 @@ impl Cache {
     pub fn in_memory() -> Self {
         let config = Config::new("memory://");
         let store = Store::memory(&config);
-        Self::with_store(config, store)
+        Self::with_store(config, store, Arc::default())
     }
 
     /// The cache at the URL in the environment variable `REDIS_URL`.
@@ -103,12 +101,16 @@ impl Cache {
         }
     }
 
-    fn with_store(config: Config, store: Store) -> Self {
+    fn with_store(config: Config, store: Store, owed: Arc<Owed>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 config,
                 store,
                 ledger: Ledger::default(),
+                board: Board::default(),
+                owed,
+                behind: Arc::default(),
+                listeners: Arc::default(),
                 closed: AtomicBool::new(false),
             }),
         }
@@ -156,24 +158,25 @@ impl Cache {
         self.shared.store.ping().await
     }
 
-    /// Ends the cache: its connections are closed, verbs are refused, and annotated functions run
-    /// their bodies.
+    /// Ends the cache: what goes on behind is waited for, 5 seconds at most, owed invalidations are
+    /// tried once more, and the connections are closed. Then verbs are refused, and annotated
+    /// functions run their bodies.
     pub async fn shutdown(&self) {
+        const LONGEST: Duration = Duration::from_secs(5);
+        exec::within(LONGEST, self.shared.behind.clone().drained()).await;
         self.shared.closed.store(true, Ordering::Release);
         self.shared.store.close().await;
     }
 
-    /// Reads the value stored under a key.
+    /// Reads the value stored under a key. One that is being loaded is none yet.
     ///
     /// # Errors
     /// [`ErrorKind::Decode`] if it is not JSON of this type, or what kept the server from
     /// answering.
     pub async fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, Error> {
         let key = self.usable(key.as_key())?;
-        match self.shared.store.get(&key).await? {
-            None => Ok(None),
-            Some(json) => json::decode(&json).map(Some),
-        }
+        let found = self.fetch_many(std::slice::from_ref(&key)).await?.pop();
+        found.flatten().map(|json| json::decode(&json)).transpose()
     }
 
     /// Stores a value under a key, by SETEX with a time to live and by SET without.
@@ -191,20 +194,35 @@ impl Cache {
         async move {
             let (cache, key, json) = ready?;
             let key = cache.usable(key)?;
-            cache.fill(&key, json, ttl).await
+            cache.storable(&json, ttl)?;
+            cache.board().detach(&key);
+            let stored = cache.store().set(&key, json, ttl).await;
+            cache.board().detach(&key);
+            stored
         }
     }
 
-    /// Forgets what is stored under a key.
+    /// Forgets what is stored under a key. After this returned, no call that begins later is
+    /// answered with a value that was read before, in this process or another, unless it returned
+    /// [`Invalidated::Queued`].
     ///
     /// # Errors
     /// What kept the server from removing it.
     pub async fn invalidate(&self, key: impl AsKey) -> Result<Invalidated, Error> {
         let key = self.usable(key.as_key())?;
-        match self.shared.store.remove(&key).await? {
-            true => Ok(Invalidated::Removed),
-            false => Ok(Invalidated::Absent),
-        }
+        let removed = self.remove(&key).await?;
+        let kind = match removed {
+            Invalidated::Queued => EventKind::Owed,
+            _ => EventKind::Invalidated,
+        };
+        self.tell(kind, "", &key, Duration::default);
+        Ok(removed)
+    }
+
+    /// Calls `listener` with each step of each call, until the returned guard is dropped. It is
+    /// called where the step happens, so it should be quick.
+    pub fn on_event(&self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Listening {
+        self.shared.listeners.add(Arc::new(listener))
     }
 
     /// The connection pool, for commands of your own; none for a cache in memory. Nothing connects
@@ -255,20 +273,48 @@ impl Cache {
         Ok(key)
     }
 
-    pub(crate) async fn fetch(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
-        self.shared.store.get(key).await
-    }
-
     pub(crate) async fn fetch_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Error> {
-        self.shared.store.get_many(keys).await
+        let found = self.shared.store.get_many(keys).await?;
+        let value = |json: Option<Vec<u8>>| json.filter(|json| Token::read(json).is_none());
+        Ok(found.into_iter().map(value).collect())
     }
 
-    pub(crate) async fn fill(
+    /// Detached before and after: a load that began in between may have read what is removed.
+    pub(crate) async fn remove(&self, key: &Key) -> Result<Invalidated, Error> {
+        self.shared.board.detach(key);
+        let removed = self.shared.store.remove(key).await;
+        self.shared.board.detach(key);
+        removed
+    }
+
+    /// Stores a value as a load would, in two steps: a first step that arrives late is a lease that
+    /// nobody holds, and a second one is refused.
+    pub(crate) async fn put(
         &self,
         key: &Key,
         json: Vec<u8>,
         ttl: Option<Duration>,
+        kept: Option<Duration>,
     ) -> Result<(), Error> {
+        self.storable(&json, ttl)?;
+        let store = &self.shared.store;
+        self.shared.board.detach(key);
+        let token = Token::fresh();
+        if !store.is_unfenced() {
+            store.seize(key, &token, Spec::LEASE).await?;
+            // Refused, it was invalidated just after it was put.
+            store
+                .fill(key, Lock::Lease, &token, json.clone(), kept)
+                .await?;
+        }
+        if store.is_unfenced() {
+            store.set(key, json, kept).await?;
+        }
+        self.shared.board.detach(key);
+        Ok(())
+    }
+
+    pub(crate) fn storable(&self, json: &[u8], ttl: Option<Duration>) -> Result<(), Error> {
         let max = self.shared.config.max_value_bytes;
         if json.len() > max {
             return Err(Error::new(
@@ -282,7 +328,45 @@ impl Cache {
                 "a time to live of zero would expire at once; use none to keep the value",
             ));
         }
-        self.shared.store.fill(key, json, ttl).await
+        Ok(())
+    }
+
+    /// Tells those who listen, if there are any.
+    pub(crate) fn tell(
+        &self,
+        kind: EventKind,
+        function: &str,
+        key: &Key,
+        elapsed: impl FnOnce() -> Duration,
+    ) {
+        if self.shared.listeners.any() {
+            self.shared.listeners.tell(&Event {
+                kind,
+                function,
+                key: &key.on_server(self.prefix()),
+                elapsed: elapsed(),
+            });
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    pub(crate) fn board(&self) -> &Board {
+        &self.shared.board
+    }
+
+    pub(crate) fn owed(&self) -> &Owed {
+        &self.shared.owed
+    }
+
+    pub(crate) fn begin_behind(&self) -> Option<Permit> {
+        self.shared.behind.begin(self.shared.config.max_refreshes)
+    }
+
+    pub(crate) fn retry(&self) -> Duration {
+        self.shared.config.retry
     }
 
     fn open_or_closed(&self) -> Result<(), Error> {

@@ -3,30 +3,31 @@
 //! ```text
 //! which cache   the one entered, the function's own, the installed one, or none: run the body
 //! asked for     a companion or `invalidate(call)` may have asked for something else
-//! store.get     a usable value: return it
-//! body          the user's code, in the caller's own runtime
-//! store.fill    what it returned, if it is to be kept
+//! own body      a body that calls itself with the same key runs through
+//! flight        somebody in this process loads this key: wait for what it gets
+//! store.get     a usable value: return it; a stale one: return it and refresh behind
+//! flight        nobody loads it yet: be the one
+//! store.lease   the value came meanwhile: return it; another process loads: wait for it, once
+//! body          the user's code, in the caller's own runtime; a heartbeat extends the lease
+//! store.fill    if the lease is still held; an invalidation has removed it
 //! ```
 //!
-//! The core works on bytes and knows nothing of types. [`lookup`] and [`lookup_sync`] are two thin
-//! drivers round it, which differ in how they wait.
+//! The story works on bytes and knows nothing of types; [`slot`](crate::slot) does.
 
-use std::convert::Infallible;
-use std::future::{Future, IntoFuture, pending};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::address::{self, Report, Request, Seen};
 use crate::cache::Cache;
 use crate::current;
-use crate::error::ErrorKind;
+use crate::event::EventKind;
 use crate::exec;
-use crate::json::Codec;
-use crate::keep::Policy;
+use crate::flight::{Boarded, Followed, Follower, Leader, Stamp};
 use crate::key::{Key, KeyWriter};
-use crate::spec::{self, Absence, Spec};
-use crate::stats::{Count, Counters};
+use crate::lease::Token;
+use crate::load::{self, Claim, Load, Place, Why};
+use crate::spec::{self, Spec};
+use crate::store::{Leased, Left, Lock};
 
 /// One call on its way: the function and the key that its arguments make.
 #[derive(Debug)]
@@ -87,42 +88,18 @@ impl Call {
     }
 }
 
-/// How a call goes on.
+/// What the story came to.
 #[derive(Debug)]
-pub enum Step<R> {
-    /// The answer is there.
-    Done(R),
+pub(crate) enum Looked {
+    Found(Found),
     /// The body is to run.
-    Load(Slot<R>),
-}
-
-/// Looks for a stored answer, for an async function.
-pub async fn lookup<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    match look(call).await {
-        Looked::Found(json, load) => read(&json, load, codec),
-        Looked::Nothing(load) => Step::Load(Slot { load, codec }),
-        // Who asked for the address drops this future now.
-        Looked::Addressed => match pending::<Infallible>().await {},
-    }
-}
-
-/// Looks for a stored answer, for a sync function: on a thread with a runtime or without.
-pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    match exec::wait(look(call)) {
-        Looked::Found(json, load) => read(&json, load, codec),
-        Looked::Nothing(load) => Step::Load(Slot { load, codec }),
-        Looked::Addressed => address::leave(),
-    }
-}
-
-/// What the core found.
-enum Looked {
-    Found(Vec<u8>, Load),
-    Nothing(Load),
+    Load(Load),
+    /// The call was only asked for its address.
     Addressed,
 }
 
-async fn look(call: Call) -> Looked {
+pub(crate) async fn look(call: Call) -> Looked {
+    let began = Instant::now();
     let spec = call.spec();
     let request = address::take(spec);
     spec::claim(call.key.up_to(call.parts), spec);
@@ -131,92 +108,182 @@ async fn look(call: Call) -> Looked {
         report.set((cache, key));
         return Looked::Addressed;
     }
-    let mut load = Load::new(spec);
-    if let Some(Request::Observe(report)) = &request {
-        load.report = Some(report.clone());
-    }
-    let (Some(cache), false) = (cache, matches!(request, Some(Request::Uncached))) else {
-        load.see(Seen::Bypassed);
-        return Looked::Nothing(load);
+    let report = match &request {
+        Some(Request::Observe(report)) => Some(report.clone()),
+        _ => None,
     };
-    let counters = cache.ledger().of(spec);
-    let Ok(key) = cache.usable(key) else {
-        counters.add(Count::Bypassed);
-        load.see(Seen::Bypassed);
-        return Looked::Nothing(load);
+    let uncached = matches!(request, Some(Request::Uncached));
+    let Some(cache) = cache.filter(|_| !uncached) else {
+        return past(spec, None, report);
     };
-    let found = match request {
-        Some(Request::Refresh) => Ok(None),
-        _ => cache.fetch(&key).await,
-    };
-    let Ok(found) = found else {
-        // A server that did not answer the question is not asked to store the answer.
-        counters.add(Count::Bypassed);
-        load.see(Seen::Bypassed);
-        return Looked::Nothing(load);
-    };
-    load.place = Some(Place {
+    let usable = cache.usable(key.clone());
+    let place = Arc::new(Place {
+        counters: cache.ledger().of(spec),
+        key: key.under(cache.prefix()),
         cache,
-        key,
-        counters,
+        spec,
+        began,
     });
-    match found {
-        Some(json) => Looked::Found(json, load),
-        None => {
-            load.missed();
-            Looked::Nothing(load)
-        }
+    let owed = place.cache.owed().contains(&place.key);
+    if usable.is_err() || owed || load::is_loading(&place) {
+        return past(spec, Some(place), report);
     }
+    if matches!(request, Some(Request::Refresh)) {
+        return refresh(place).await;
+    }
+    Search::new(place, report).run().await
 }
 
-/// The stored bytes as the function's type; if they are none, the body runs and its value replaces
-/// them.
-fn read<R>(json: &[u8], load: Load, codec: Codec<R>) -> Step<R> {
-    match (codec.decode)(json) {
-        Ok(returned) if !load.passes_over((codec.absent)(&returned)) => {
-            load.hit();
-            Step::Done(returned)
-        }
-        Ok(_) => {
-            load.missed();
-            Step::Load(Slot { load, codec })
-        }
-        Err(_) => {
-            load.count(Count::Unreadable);
-            load.missed();
-            Step::Load(Slot { load, codec })
-        }
+fn past(spec: &'static Spec, place: Option<Arc<Place>>, report: Option<Report<Seen>>) -> Looked {
+    if let Some(report) = report {
+        report.set(Seen::Bypassed);
     }
+    Looked::Load(Load::past(spec, place))
 }
 
-/// A load under way, whatever its type.
+/// The body runs whatever is stored. While it runs, an old value stays in place, so the token
+/// stands beside it; if the new value is then refused, the old one goes, since the caller asked
+/// for the new.
+async fn refresh(place: Arc<Place>) -> Looked {
+    let store = place.cache.store();
+    let life = place.spec.lease.unwrap_or(Spec::LEASE);
+    place.cache.board().detach(&place.key);
+    let token = Token::fresh();
+    let claim = match store.lease(&place.key, &token, life).await {
+        Ok(Leased::Ours) => Load::hold(&place, token, Lock::Lease, Why::Asked, None),
+        Ok(Leased::Unfenced) => Claim::Unfenced,
+        Ok(Leased::Held(_) | Leased::Value(_) | Leased::Foreign) => {
+            let token = Token::fresh();
+            match store.claim(&place.key, &token, life, true).await {
+                Ok(_) => Load::hold(&place, token, Lock::Refresh, Why::Asked, None),
+                Err(_) => Claim::None,
+            }
+        }
+        Err(_) => Claim::None,
+    };
+    if matches!(claim, Claim::None) {
+        // Nothing can be stored, but the old value is known to be wrong. An error leaves it.
+        let _ = place.cache.remove(&place.key).await;
+    }
+    Looked::Load(Load::of(place, claim, None))
+}
+
+/// The looking of one call, until it has a value or runs the body.
 #[derive(Debug)]
-struct Load {
-    spec: &'static Spec,
-    /// Where the value goes; nowhere if the call goes past the cache.
-    place: Option<Place>,
-    /// What the attribute decided for this value; else the function's own.
-    ttl: Option<Option<Duration>>,
-    refused: bool,
+pub(crate) struct Search {
+    place: Arc<Place>,
     report: Option<Report<Seen>>,
+    /// Stored bytes that turned out to be unusable, and are to be replaced.
+    unusable: Option<Vec<u8>>,
+    /// How often what was found was unusable.
+    rounds: u32,
+    /// The server could not be asked.
+    outage: bool,
+    missed: bool,
+    /// A flight ended with nothing that this call may take.
+    again: bool,
 }
 
+/// Bytes that may be the answer.
 #[derive(Debug)]
-struct Place {
-    cache: Cache,
-    key: Key,
-    counters: Arc<Counters>,
+pub(crate) struct Found {
+    pub(crate) json: Vec<u8>,
+    how: EventKind,
+    /// For a stale value: the refresh of it.
+    refresh: Option<Load>,
+    search: Search,
 }
 
-impl Load {
-    fn new(spec: &'static Spec) -> Self {
+impl Found {
+    /// It is the answer; what comes with it is the refresh to run behind.
+    pub(crate) fn used(self) -> Option<Load> {
+        self.search.place.tell(self.how);
+        self.search.see(match self.how {
+            EventKind::Joined => Seen::Joined,
+            EventKind::Stale => Seen::Stale,
+            _ => Seen::Stored,
+        });
+        self.refresh
+    }
+
+    /// Whether an absence is no answer. One that was loaded just now and waited for is.
+    pub(crate) fn passes_over(&self, absent: bool) -> bool {
+        absent && self.how != EventKind::Joined && self.search.place.spec.passes_over_absence()
+    }
+
+    pub(crate) fn absent(self) -> Search {
+        self.unusable()
+    }
+
+    pub(crate) fn unreadable(self) -> Search {
+        self.search.place.tell(EventKind::Unreadable);
+        self.unusable()
+    }
+
+    fn unusable(mut self) -> Search {
+        self.search.rounds += 1;
+        self.search.unusable = Some(self.json);
+        self.search
+    }
+}
+
+/// What a wait for another process came to.
+enum Elsewhere {
+    Value(Vec<u8>, Stamp),
+    /// Its holder gave the lease back, or lost it to an invalidation.
+    GivenBack,
+    /// Its holder died.
+    Expired,
+    InVain,
+}
+
+impl Search {
+    fn new(place: Arc<Place>, report: Option<Report<Seen>>) -> Self {
         Self {
-            spec,
-            place: None,
-            ttl: None,
-            refused: false,
-            report: None,
+            place,
+            report,
+            unusable: None,
+            rounds: 0,
+            outage: false,
+            missed: false,
+            again: false,
         }
+    }
+
+    pub(crate) async fn run(mut self) -> Looked {
+        // Two programs that cannot read each other's values would go on replacing them.
+        const MOST_ROUNDS: u32 = 3;
+        while self.rounds < MOST_ROUNDS && !self.patience().is_zero() {
+            let boarded = match self.place.cache.board().join(&self.place.key) {
+                Some(follower) => Boarded::Follower(follower),
+                None => {
+                    if let Some((json, left)) = self.stored().await {
+                        return self.found(json, left).await;
+                    }
+                    self.miss();
+                    self.place.cache.board().board(&self.place.key)
+                }
+            };
+            let follower = match boarded {
+                Boarded::Leader(leader) => return self.lead(leader).await,
+                Boarded::Follower(follower) => follower,
+            };
+            match self.follow(follower).await {
+                Some(Followed::Take(json)) => return self.joined(&json),
+                Some(Followed::Lead(leader)) => return self.lead(leader).await,
+                Some(Followed::LookAgain) => self.again = true,
+                Some(Followed::Alone) | None => break,
+            }
+        }
+        past(self.place.spec, Some(self.place), self.report)
+    }
+
+    /// How long this call may still wait for others.
+    fn patience(&self) -> Duration {
+        self.place
+            .spec
+            .follow
+            .saturating_sub(self.place.began.elapsed())
     }
 
     fn see(&self, seen: Seen) {
@@ -225,183 +292,218 @@ impl Load {
         }
     }
 
-    fn count(&self, count: Count) {
-        if let Some(place) = &self.place {
-            place.counters.add(count);
+    fn miss(&mut self) {
+        if !std::mem::replace(&mut self.missed, true) {
+            self.place.tell(EventKind::Miss);
         }
     }
 
-    fn hit(&self) {
-        self.count(Count::Hit);
-        self.see(Seen::Stored);
-    }
-
-    fn missed(&self) {
-        self.count(Count::Miss);
-        self.see(Seen::Loaded);
-    }
-
-    fn passes_over(&self, absent: bool) -> bool {
-        absent && self.spec.none == Absence::Passed
-    }
-
-    fn ttl(&self, absent: bool) -> Option<Duration> {
-        let ttl = match self.spec.none {
-            Absence::StoredFor(ttl) if absent => Some(ttl),
-            _ => self.ttl.unwrap_or(self.spec.ttl),
-        };
-        ttl.map(|ttl| jittered(ttl, self.spec.jitter_percent))
-    }
-}
-
-/// Up to so many percent less, so that values stored together do not expire together.
-pub(crate) fn jittered(ttl: Duration, percent: u8) -> Duration {
-    if percent == 0 {
-        return ttl;
-    }
-    let most = ttl.mul_f64(f64::from(percent) / 100.0);
-    let less = ttl.saturating_sub(most.mul_f64(fastrand::f64()));
-    // A whole number of milliseconds is what a server can keep.
-    Duration::from_millis(u64::try_from(less.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// A load under way: what the body returns goes here.
-#[derive(Debug)]
-#[must_use]
-pub struct Slot<R> {
-    load: Load,
-    codec: Codec<R>,
-}
-
-impl<R> Slot<R> {
-    /// The time to live that an expression or a closure of the attribute gave.
-    pub fn ttl(mut self, ttl: Option<Duration>) -> Self {
-        self.load.ttl = Some(ttl);
-        self
-    }
-
-    /// Whether the attribute lets this value be stored.
-    pub fn store_if(mut self, store: bool) -> Self {
-        self.load.refused = !store;
-        self
-    }
-
-    /// Takes apart what the body returned. Only what is kept stays with the caller while it is
-    /// stored, so that an error that is not `Send` does not make the caller's future so.
-    pub fn loaded<P: Policy<R>>(self, _policy: P, returned: R) -> Loaded<R, P::Kept> {
-        let Some(fill) = self.fill(&returned) else {
-            return Loaded::Pass(returned);
-        };
-        match P::split(returned) {
-            Ok(value) => Loaded::Keep(
-                Kept {
-                    value,
-                    join: P::join,
-                },
-                fill,
-            ),
-            Err(returned) => Loaded::Pass(returned),
-        }
-    }
-
-    fn fill(self, returned: &R) -> Option<Fill> {
-        let absent = (self.codec.absent)(returned);
-        if self.load.refused || self.load.passes_over(absent) {
+    /// A stored value, if there is one that was not found unusable already. Those who look again
+    /// do so together, by the lease of one of them.
+    async fn stored(&mut self) -> Option<(Vec<u8>, Left)> {
+        if self.unusable.is_some() || self.again {
             return None;
         }
-        let ttl = self.load.ttl(absent);
-        let place = self.load.place?;
-        match (self.codec.encode)(returned)? {
-            Ok(json) => Some(Fill { place, json, ttl }),
+        let with_left = self.place.spec.stale.is_some();
+        match self
+            .place
+            .cache
+            .store()
+            .get(&self.place.key, with_left)
+            .await
+        {
+            Ok(found) => {
+                let json = found.json.filter(|json| Token::read(json).is_none())?;
+                Some((json, found.left))
+            }
             Err(_) => {
-                place.counters.add(Count::Unstorable);
+                self.outage = true;
                 None
             }
         }
     }
-}
 
-/// What the body returned, taken apart.
-#[derive(Debug)]
-pub enum Loaded<R, K> {
-    /// Nothing of it is kept.
-    Pass(R),
-    /// The kept part, and the storing of it.
-    Keep(Kept<K, R>, Fill),
-}
-
-/// The part of a return value that is kept, and how it becomes the return value again.
-///
-/// No policy is named in its type: in a future that holds this over an await, the compiler takes
-/// the lifetimes in a policy and in `R` for different ones, and finds no such policy.
-pub struct Kept<K, R> {
-    value: K,
-    join: fn(K) -> R,
-}
-
-impl<K, R> Kept<K, R> {
-    /// The return value again.
-    pub fn join(self) -> R {
-        (self.join)(self.value)
-    }
-}
-
-impl<K, R> std::fmt::Debug for Kept<K, R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
-    }
-}
-
-/// The storing of a loaded value. Whatever comes of it, the caller has its value.
-#[derive(Debug)]
-#[must_use]
-pub struct Fill {
-    place: Place,
-    json: Vec<u8>,
-    ttl: Option<Duration>,
-}
-
-impl Fill {
-    /// Stores the value, for a sync function.
-    pub fn wait(self) {
-        exec::wait(self.run());
+    async fn follow(&mut self, follower: Follower) -> Option<Followed> {
+        self.miss();
+        self.place.tell(EventKind::Waited);
+        exec::within(self.patience(), follower.wait()).await
     }
 
-    async fn run(self) {
-        let Place {
-            cache,
-            key,
-            counters,
-        } = self.place;
-        let outcome = cache.fill(&key, self.json, self.ttl).await;
-        counters.add(match outcome.map_err(|error| error.kind()) {
-            Ok(()) => Count::Stored,
-            Err(ErrorKind::TooLarge | ErrorKind::Ttl) => Count::Unstorable,
-            Err(_) => Count::StoreFailed,
+    fn joined(self, json: &[u8]) -> Looked {
+        Looked::Found(Found {
+            json: json.to_vec(),
+            how: EventKind::Joined,
+            refresh: None,
+            search: self,
+        })
+    }
+
+    async fn found(self, json: Vec<u8>, left: Left) -> Looked {
+        let is_stale = match (self.place.spec.stale, left) {
+            (Some(stale), Left::For(left)) => left <= stale,
+            _ => false,
+        };
+        let refresh = if is_stale {
+            self.claim_refresh().await
+        } else {
+            None
+        };
+        Looked::Found(Found {
+            json,
+            how: if is_stale {
+                EventKind::Stale
+            } else {
+                EventKind::Hit
+            },
+            refresh,
+            search: self,
+        })
+    }
+
+    /// The refresh of a stale value, if nobody of the fleet is at it and there is room for it.
+    async fn claim_refresh(&self) -> Option<Load> {
+        let permit = self.place.cache.begin_behind()?;
+        let token = Token::fresh();
+        let life = self.place.spec.lease.unwrap_or(Spec::LEASE);
+        let claimed = self
+            .place
+            .cache
+            .store()
+            .claim(&self.place.key, &token, life, false);
+        if !claimed.await.unwrap_or(false) {
+            return None;
+        }
+        let claim = Load::hold(&self.place, token, Lock::Refresh, Why::Behind, None);
+        let mut load = Load::of(self.place.clone(), claim, None);
+        load.permit = Some(permit);
+        Some(load)
+    }
+
+    /// Loads, for everybody in this process.
+    async fn lead(mut self, leader: Leader) -> Looked {
+        if self.again {
+            // The others who look again are on their way, and only who joins before the body
+            // begins may take what it returns: without this they would load one after the other.
+            const GATHERING: Duration = Duration::from_millis(1);
+            exec::sleep(GATHERING).await;
+        }
+        let Some(life) = self.place.spec.lease else {
+            return self.load(leader, Claim::Unfenced);
+        };
+        let store = self.place.cache.store();
+        let mut waited = false;
+        while !self.outage {
+            let token = Token::fresh();
+            if let Some(unusable) = self.unusable.take() {
+                leader.stamp();
+                match store
+                    .displace(&self.place.key, &unusable, &token, life)
+                    .await
+                {
+                    Ok(true) => return self.hold(leader, token),
+                    Ok(false) => continue,
+                    Err(_) => {
+                        leader.lost(token);
+                        break;
+                    }
+                }
+            }
+            let sent = leader.stamp();
+            match store.lease(&self.place.key, &token, life).await {
+                Ok(Leased::Ours) => return self.hold(leader, token),
+                Ok(Leased::Held(ours)) if leader.is_lost(&ours) => return self.hold(leader, ours),
+                Ok(Leased::Unfenced) => return self.load(leader, Claim::Unfenced),
+                Ok(Leased::Value(json)) => return self.arrived(leader, json, sent, EventKind::Hit),
+                Ok(Leased::Foreign) => {
+                    if store.remove(&self.place.key).await.is_err() {
+                        break;
+                    }
+                }
+                // It came and went without a value and came again: at most one foreign load is
+                // ever waited for, or the n-th process would wait n bodies.
+                Ok(Leased::Held(_)) if waited => break,
+                Ok(Leased::Held(holder)) => {
+                    waited = true;
+                    match self.elsewhere(&leader, &holder).await {
+                        Elsewhere::Value(json, sent) => {
+                            return self.arrived(leader, json, sent, EventKind::Joined);
+                        }
+                        Elsewhere::GivenBack => {}
+                        // That was no load: whoever leads next is waited for like the first.
+                        Elsewhere::Expired => waited = false,
+                        Elsewhere::InVain => break,
+                    }
+                }
+                // Whether it is ours is not known, and only a lease whose answer came before the
+                // body begins may fill.
+                Err(_) => {
+                    leader.lost(token);
+                    break;
+                }
+            }
+        }
+        self.load(leader, Claim::None)
+    }
+
+    fn hold(self, leader: Leader, token: Token) -> Looked {
+        let claim = Load::hold(&self.place, token, Lock::Lease, Why::Load, Some(&leader));
+        self.load(leader, claim)
+    }
+
+    fn load(self, leader: Leader, claim: Claim) -> Looked {
+        self.see(match claim {
+            Claim::None => Seen::Bypassed,
+            _ => Seen::Loaded,
         });
+        Looked::Load(Load::of(self.place, claim, Some(leader)))
     }
-}
 
-impl IntoFuture for Fill {
-    type Output = ();
-    type IntoFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+    fn arrived(self, leader: Leader, json: Vec<u8>, sent: Stamp, how: EventKind) -> Looked {
+        leader.answer(&json.as_slice().into(), sent);
+        leader.land();
+        Looked::Found(Found {
+            json,
+            how,
+            refresh: None,
+            search: self,
+        })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jitter_only_takes_off_and_never_more_than_it_says() {
-        let ttl = Duration::from_secs(1000);
-        let drawn: Vec<_> = (0..1000).map(|_| jittered(ttl, 10)).collect();
-        assert!(drawn.iter().all(|drawn| *drawn <= ttl));
-        assert!(drawn.iter().all(|drawn| *drawn >= Duration::from_secs(900)));
-        assert!(drawn.iter().any(|drawn| *drawn < Duration::from_secs(950)));
-        assert_eq!(jittered(ttl, 0), ttl);
+    /// Waits for the load of another process, which holds the lease with this token.
+    async fn elsewhere(&self, leader: &Leader, holder: &Token) -> Elsewhere {
+        const LONGEST: Duration = Duration::from_millis(50);
+        self.place.tell(EventKind::Waited);
+        let mut pause = Duration::from_millis(1);
+        let mut expires = None;
+        loop {
+            let patience = self.patience();
+            if patience.is_zero() {
+                return Elsewhere::InVain;
+            }
+            exec::sleep(load::jittered_wait(pause).min(patience)).await;
+            pause = (pause * 2).min(LONGEST);
+            let sent = leader.stamp();
+            let Ok(found) = self.place.cache.store().get(&self.place.key, true).await else {
+                return Elsewhere::InVain;
+            };
+            match found.json {
+                Some(stored) => match Token::read(&stored) {
+                    Some(token) if token == *holder => {
+                        if let Left::For(left) = found.left {
+                            expires = Some(Instant::now() + left);
+                        }
+                        continue;
+                    }
+                    Some(_) => {}
+                    None => return Elsewhere::Value(stored, sent),
+                },
+                None => {}
+            }
+            // A lease that lives is extended long before it expires.
+            return match expires {
+                Some(at) if at <= Instant::now() => Elsewhere::Expired,
+                _ => Elsewhere::GivenBack,
+            };
+        }
     }
 }

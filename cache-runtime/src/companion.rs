@@ -9,14 +9,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::address::no_cache;
-use crate::cache::{Cache, Invalidated};
-use crate::call::{Call, jittered};
+use crate::cache::Cache;
+use crate::call::Call;
 use crate::config::Config;
 use crate::error::Error;
+use crate::event::EventKind;
 use crate::exec;
 use crate::json::{Codec, Decode, Stored};
 use crate::keep::Inner;
 use crate::key::Key;
+use crate::load::{jittered, keep_time};
+use crate::store::Invalidated;
 
 /// A verb under way.
 pub type Op<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -42,8 +45,11 @@ fn resolve(call: Call) -> Result<(Cache, Key), Error> {
 /// Forgets the value of a call.
 pub fn invalidate(call: Call) -> Op<Invalidated> {
     Box::pin(async move {
+        let spec = call.spec();
         let (cache, key) = resolve(call)?;
-        cache.invalidate(key).await
+        let invalidated = cache.invalidate(key).await?;
+        cache.ledger().of(spec).add(EventKind::Invalidated);
+        Ok(invalidated)
     })
 }
 
@@ -63,7 +69,7 @@ pub fn put<R>(call: Call, value: &impl Stored<R>, ttl: Option<Option<Duration>>)
         let (cache, key) = resolve(call)?;
         let ttl = ttl.unwrap_or(spec.ttl);
         let ttl = ttl.map(|ttl| jittered(ttl, spec.jitter_percent));
-        cache.fill(&key, json?, ttl).await
+        cache.put(&key, json?, ttl, keep_time(spec, ttl)).await
     })
 }
 

@@ -45,6 +45,10 @@ pub struct Config {
     pub(crate) max_value_bytes: usize,
     #[serde(default = "defaults::memory_bytes")]
     pub(crate) memory_bytes: u64,
+    #[serde(default = "defaults::refreshes")]
+    pub(crate) max_refreshes: usize,
+    #[serde(default = "defaults::retry", deserialize_with = "duration")]
+    pub(crate) retry: Duration,
 }
 
 mod defaults {
@@ -68,13 +72,20 @@ mod defaults {
     pub(super) fn memory_bytes() -> u64 {
         64 << 20
     }
+    pub(super) fn refreshes() -> usize {
+        64
+    }
+    pub(super) fn retry() -> Duration {
+        Duration::from_secs(10)
+    }
 }
 
 impl Config {
     /// A configuration with the defaults for the server at `url`.
     ///
-    /// `redis://[user:password@]host[:port][/db]`, `redis+unix:///path/to/socket`, or `memory://`
-    /// for the in-memory store. The URL is checked by [`Cache::new`](crate::Cache::new).
+    /// `redis://[user:password@]host[:port][/db]`, `redis+unix:///path/to/socket`,
+    /// `redis+cluster://[user:password@]host:port,host:port` with the feature `cluster` (any nodes
+    /// of it), or `memory://` for the in-memory store. The URL is checked by [`Cache::new`](crate::Cache::new).
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -84,6 +95,8 @@ impl Config {
             pool_size: defaults::pool_size(),
             max_value_bytes: defaults::value_bytes(),
             memory_bytes: defaults::memory_bytes(),
+            max_refreshes: defaults::refreshes(),
+            retry: defaults::retry(),
         }
     }
 
@@ -128,6 +141,21 @@ impl Config {
         self
     }
 
+    /// How many refreshes behind their callers (option `stale`) run at the same time in this
+    /// process, 64 by default. Beyond that the old value is served and the refresh is left to a
+    /// later call.
+    pub fn max_refreshes(mut self, refreshes: usize) -> Self {
+        self.max_refreshes = refreshes;
+        self
+    }
+
+    /// How long after a failed refresh (option `stale`) the source is asked again by anybody of the
+    /// fleet, 10 s by default.
+    pub fn retry(mut self, after: Duration) -> Self {
+        self.retry = after;
+        self
+    }
+
     /// Everything but the URL, whose form is known where connections are made.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |text: String| Err(Error::new(ErrorKind::Config, text));
@@ -143,9 +171,10 @@ impl Config {
         for (name, timeout) in [
             ("connect_timeout", self.connect_timeout),
             ("response_timeout", self.response_timeout),
+            ("retry", self.retry),
         ] {
             if timeout.is_zero() {
-                return wrong(format!("`{name}` is zero, so that no call could succeed"));
+                return wrong(format!("`{name}` is zero; give it at least a millisecond"));
             }
         }
         if self.pool_size == 0 {
@@ -165,6 +194,8 @@ impl fmt::Debug for Config {
             .field("pool_size", &self.pool_size)
             .field("max_value_bytes", &self.max_value_bytes)
             .field("memory_bytes", &self.memory_bytes)
+            .field("max_refreshes", &self.max_refreshes)
+            .field("retry", &self.retry)
             .finish()
     }
 }

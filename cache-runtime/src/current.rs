@@ -40,7 +40,7 @@ pub(crate) fn current() -> Option<Cache> {
     of_call(None)
 }
 
-fn entered() -> Option<Cache> {
+pub(crate) fn entered() -> Option<Cache> {
     // A call from another thread-local's destructor may come when this one is gone.
     ENTERED
         .try_with(|entered| entered.borrow().clone())
@@ -114,6 +114,17 @@ pub(crate) fn scope<F>(cache: &Cache, inside: F) -> Scoped<F> {
     Scoped {
         cache: cache.clone(),
         inside,
+    }
+}
+
+/// A future that is to run elsewhere, with the cache that is entered here.
+pub(crate) fn inherited<F: Future>(inside: F) -> impl Future<Output = F::Output> {
+    let entered = entered();
+    async move {
+        match entered {
+            Some(cache) => scope(&cache, inside).await,
+            None => inside.await,
+        }
     }
 }
 

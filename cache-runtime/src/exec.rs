@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
+use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind};
 
@@ -25,6 +26,45 @@ where
     handle.spawn(bounded).await.map_err(|cause| {
         Error::new(ErrorKind::Unavailable, "the I/O thread of the cache ended").because(cause)
     })
+}
+
+/// Runs `work` on the I/O thread and leaves it to itself.
+pub(crate) fn spawn_on_io(work: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+    io_thread()?.spawn(work);
+    Ok(())
+}
+
+/// Waits there for at most `limit`, since a timer must not be of the caller's runtime: that may have
+/// none, or a paused clock. `None` if the limit passed first. Dropping the returned future ends the
+/// waiting.
+pub(crate) async fn within<F>(limit: Duration, wait: F) -> Option<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let bounded = async move { tokio::time::timeout(limit, wait).await.ok() };
+    let mut waiting = Ended(io_thread().ok()?.spawn(bounded));
+    (&mut waiting.0).await.ok().flatten()
+}
+
+pub(crate) async fn sleep(time: Duration) {
+    within(time, std::future::pending::<()>()).await;
+}
+
+/// A task that ends with this value.
+#[derive(Debug)]
+pub(crate) struct Ended<T>(JoinHandle<T>);
+
+impl<T> Drop for Ended<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs `work` on the I/O thread for as long as the returned value lives.
+pub(crate) fn while_held(
+    work: impl Future<Output = ()> + Send + 'static,
+) -> Result<Ended<()>, Error> {
+    Ok(Ended(io_thread()?.spawn(work)))
 }
 
 /// Waits on this thread, without a runtime and inside of any.

@@ -19,7 +19,6 @@
 //! follower that is dropped leaves; the last one out takes the flight off the board.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -93,7 +92,11 @@ impl State {
 
     /// A later proof of the same answer replaces an earlier one; an earlier answer never a later.
     fn answer(&mut self, json: &Arc<[u8]>, proof: Stamp) {
-        if self.answer.as_ref().is_none_or(|answer| answer.proof < proof) {
+        if self
+            .answer
+            .as_ref()
+            .is_none_or(|answer| answer.proof < proof)
+        {
             let json = json.clone();
             self.answer = Some(Answer { json, proof });
         }
@@ -171,10 +174,6 @@ impl Board {
         self.flights().remove(key);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.flights().len()
-    }
-
     fn follow(&self, key: &Key, flight: &Arc<Flight>) -> Follower {
         let joined = {
             let mut state = flight.state();
@@ -212,7 +211,10 @@ impl Member {
     /// Takes this flight, and not its successor, off the board.
     fn detach(&self) {
         let mut flights = self.board.flights();
-        if flights.get(&self.key).is_some_and(|of| Arc::ptr_eq(of, &self.flight)) {
+        if flights
+            .get(&self.key)
+            .is_some_and(|of| Arc::ptr_eq(of, &self.flight))
+        {
             flights.remove(&self.key);
         }
     }
@@ -227,7 +229,11 @@ impl Drop for Member {
             state.members -= 1;
             state.members == 0
         };
-        if last && flights.get(&self.key).is_some_and(|of| Arc::ptr_eq(of, &self.flight)) {
+        if last
+            && flights
+                .get(&self.key)
+                .is_some_and(|of| Arc::ptr_eq(of, &self.flight))
+        {
             flights.remove(&self.key);
         }
     }
@@ -296,16 +302,9 @@ impl Leader {
 
 impl Drop for Leader {
     fn drop(&mut self) {
-        if self.landed {
-            return;
+        if !self.landed {
+            self.member.flight.change(State::left);
         }
-        // A body that panics would do it to each who comes after it, so it counts as a failure.
-        let change = if std::thread::panicking() {
-            State::failed
-        } else {
-            State::left
-        };
-        self.member.flight.change(change);
     }
 }
 
@@ -323,7 +322,10 @@ impl Detacher {
             return;
         };
         let mut flights = self.board.flights();
-        if flights.get(&self.key).is_some_and(|of| Arc::ptr_eq(of, &flight)) {
+        if flights
+            .get(&self.key)
+            .is_some_and(|of| Arc::ptr_eq(of, &flight))
+        {
             flights.remove(&self.key);
         }
     }
@@ -348,12 +350,13 @@ pub(crate) enum Followed {
 impl Follower {
     /// Waits for what comes; the caller bounds how long.
     pub(crate) async fn wait(self) -> Followed {
+        let flight = self.member.flight.clone();
         loop {
-            let changed = self.member.flight.changed.notified();
+            let changed = flight.changed.notified();
             let mut changed = std::pin::pin!(changed);
             // Registered before the look, so that no change is missed between the two.
             changed.as_mut().enable();
-            let next = self.member.flight.state().next(self.joined);
+            let next = flight.state().next(self.joined);
             match next {
                 Next::Wait => changed.await,
                 Next::Take(json) => return Followed::Take(json),

@@ -72,6 +72,25 @@ impl Key {
         }
     }
 
+    /// Where the token of a refresh of this key's value stands. Its braces put it into the same
+    /// slot of a cluster: the whole key is what is hashed. No name and no part holds a brace of its
+    /// own, so it is nobody's key.
+    pub(crate) fn refresh_on_server(&self, prefix: &str) -> String {
+        let whole = self.on_server(prefix);
+        if prefix.is_empty() {
+            return format!("refresh:{{{whole}}}");
+        }
+        format!("{prefix}:refresh:{{{whole}}}")
+    }
+
+    /// The same in a store that knows no prefix.
+    pub(crate) fn refresh(&self) -> Self {
+        Self {
+            text: format!("refresh:{{{}}}", self.text),
+            raw: self.raw,
+        }
+    }
+
     /// The key as the server sees it, under this prefix.
     pub(crate) fn on_server(&self, prefix: &str) -> String {
         if self.raw || prefix.is_empty() {
@@ -296,8 +315,12 @@ pub trait CacheKey {
     fn write(&self, key: &mut KeyWriter);
 }
 
+// The implementations are not recommended: the compiler would list some of them, and hide what
+// helps below.
+
 macro_rules! as_displayed {
     ($($type:ty),* $(,)?) => {$(
+        #[diagnostic::do_not_recommend]
         impl CacheKey for $type {
             fn write(&self, key: &mut KeyWriter) {
                 key.display(self);
@@ -337,12 +360,14 @@ as_displayed!(chrono::NaiveDate);
 #[cfg(feature = "time")]
 as_displayed!(time::Date);
 
+#[diagnostic::do_not_recommend]
 impl CacheKey for str {
     fn write(&self, key: &mut KeyWriter) {
         key.text(self);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl CacheKey for String {
     fn write(&self, key: &mut KeyWriter) {
         key.text(self);
@@ -351,6 +376,7 @@ impl CacheKey for String {
 
 macro_rules! as_pointed_to {
     ($($pointer:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<T: CacheKey + ?Sized> CacheKey for $pointer {
             fn write(&self, key: &mut KeyWriter) {
                 (**self).write(key);
@@ -361,12 +387,14 @@ macro_rules! as_pointed_to {
 
 as_pointed_to!(&T, Box<T>, Rc<T>, Arc<T>);
 
+#[diagnostic::do_not_recommend]
 impl<T: CacheKey + ToOwned + ?Sized> CacheKey for Cow<'_, T> {
     fn write(&self, key: &mut KeyWriter) {
         (**self).write(key);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: CacheKey> CacheKey for Option<T> {
     fn write(&self, key: &mut KeyWriter) {
         match self {
@@ -379,18 +407,21 @@ impl<T: CacheKey> CacheKey for Option<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: CacheKey> CacheKey for [T] {
     fn write(&self, key: &mut KeyWriter) {
         key.list(self);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: CacheKey> CacheKey for Vec<T> {
     fn write(&self, key: &mut KeyWriter) {
         key.list(self);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: CacheKey, const N: usize> CacheKey for [T; N] {
     fn write(&self, key: &mut KeyWriter) {
         key.list(self);
@@ -399,6 +430,7 @@ impl<T: CacheKey, const N: usize> CacheKey for [T; N] {
 
 macro_rules! tuples {
     ($(($($name:ident $index:tt),*))*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($name: CacheKey),*> CacheKey for ($($name,)*) {
             fn write(&self, key: &mut KeyWriter) {
                 key.tuple("", &[$(&self.$index),*]);
@@ -430,29 +462,53 @@ pub trait KeyArg<T: ?Sized> {
     fn write(&self, key: &mut KeyWriter);
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: CacheKey + ?Sized> KeyArg<T> for T {
     fn write(&self, key: &mut KeyWriter) {
         CacheKey::write(self, key);
     }
 }
 
-macro_rules! stands_for {
-    ($([$($generics:tt)*] $given:ty => $declared:ty),* $(,)?) => {$(
-        impl<$($generics)*> KeyArg<$declared> for $given {
-            fn write(&self, key: &mut KeyWriter) {
-                CacheKey::write(self, key);
-            }
-        }
-    )*};
+#[diagnostic::do_not_recommend]
+impl<T: CacheKey> KeyArg<T> for &T {
+    fn write(&self, key: &mut KeyWriter) {
+        CacheKey::write(self, key);
+    }
 }
 
-stands_for! {
-    [T: CacheKey] &T => T,
-    [] &str => String,
-    [T: CacheKey] &[T] => Vec<T>,
-    [T: CacheKey, const N: usize] [T; N] => Vec<T>,
-    [T: CacheKey, const N: usize] &[T; N] => Vec<T>,
-    [] Option<&str> => Option<String>,
+#[diagnostic::do_not_recommend]
+impl KeyArg<String> for &str {
+    fn write(&self, key: &mut KeyWriter) {
+        CacheKey::write(self, key);
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: CacheKey> KeyArg<Vec<T>> for &[T] {
+    fn write(&self, key: &mut KeyWriter) {
+        CacheKey::write(self, key);
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: CacheKey, const N: usize> KeyArg<Vec<T>> for [T; N] {
+    fn write(&self, key: &mut KeyWriter) {
+        CacheKey::write(self, key);
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: CacheKey, const N: usize> KeyArg<Vec<T>> for &[T; N] {
+    fn write(&self, key: &mut KeyWriter) {
+        CacheKey::write(self, key);
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl KeyArg<Option<String>> for Option<&str> {
+    fn write(&self, key: &mut KeyWriter) {
+        CacheKey::write(self, key);
+    }
 }
 
 #[cfg(test)]

@@ -22,16 +22,23 @@
 //! handle to configure once at startup.
 
 mod address;
+mod behind;
 mod cache;
 mod call;
 mod companion;
 mod config;
 mod current;
 mod error;
+mod event;
 mod exec;
+mod flight;
 mod json;
 mod keep;
 mod key;
+mod lease;
+mod load;
+mod owed;
+mod slot;
 mod spec;
 mod stats;
 mod store;
@@ -40,15 +47,17 @@ mod store;
 pub mod __private;
 
 pub use address::{Seen, blocking, invalidate, observe, refresh, uncached};
-pub use cache::{Blocking, Cache, Invalidated};
+pub use cache::{Blocking, Cache};
 pub use cache_macro::{CacheKey, read_through};
 pub use config::Config;
 pub use current::{Entered, Scoped};
 pub use deadpool_redis::Pool;
 pub use error::{Error, ErrorKind};
+pub use event::{Event, EventKind, Listening};
 pub use json::Cacheable;
 pub use key::{AsKey, CacheKey, Key, KeyArg, KeyWriter};
 pub use stats::{FunctionStats, Stats};
+pub use store::Invalidated;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -14,6 +14,9 @@ pub struct Spec {
     pub(crate) ttl: Option<Duration>,
     pub(crate) none: Absence,
     pub(crate) jitter_percent: u8,
+    pub(crate) stale: Option<Duration>,
+    pub(crate) lease: Option<Duration>,
+    pub(crate) follow: Duration,
 }
 
 /// What becomes of a returned `None`.
@@ -28,6 +31,10 @@ pub(crate) enum Absence {
 }
 
 impl Spec {
+    /// How long a lease lives if its holder dies. Short, since the fleet waits for it; a holder that
+    /// lives extends it.
+    pub(crate) const LEASE: Duration = Duration::from_secs(3);
+
     /// A function of this name, found at this place of the source.
     #[must_use]
     pub const fn new(name: &'static str, file: &'static str, line: u32) -> Self {
@@ -39,7 +46,14 @@ impl Spec {
             ttl: None,
             none: Absence::Passed,
             jitter_percent: 0,
+            stale: None,
+            lease: Some(Self::LEASE),
+            follow: Duration::from_secs(10),
         }
+    }
+
+    pub(crate) fn passes_over_absence(&self) -> bool {
+        self.none == Absence::Passed
     }
 
     /// The option `version`; zero is not shown in keys.
@@ -67,6 +81,34 @@ impl Spec {
     #[must_use]
     pub const fn none_millis(mut self, millis: u64) -> Self {
         self.none = Absence::StoredFor(Duration::from_millis(millis));
+        self
+    }
+
+    /// The option `stale`.
+    #[must_use]
+    pub const fn stale_millis(mut self, millis: u64) -> Self {
+        self.stale = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// The option `lease = false`.
+    #[must_use]
+    pub const fn no_lease(mut self) -> Self {
+        self.lease = None;
+        self
+    }
+
+    /// The option `lease` with a duration.
+    #[must_use]
+    pub const fn lease_millis(mut self, millis: u64) -> Self {
+        self.lease = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// The option `follow`.
+    #[must_use]
+    pub const fn follow_millis(mut self, millis: u64) -> Self {
+        self.follow = Duration::from_millis(millis);
         self
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::event::{Counters, EventKind};
 use crate::spec::Spec;
 
 /// Counts of one cache since it was made, by function. `Display` prints them as a table.
@@ -29,27 +29,57 @@ pub struct Stats {
     functions: Vec<FunctionStats>,
 }
 
-/// Counts of one annotated function.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FunctionStats {
-    /// The function's name, as its keys begin.
-    pub name: String,
+macro_rules! function_stats {
+    ($($(#[$doc:meta])* $field:ident = $kind:ident,)*) => {
+        /// Counts of one annotated function.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct FunctionStats {
+            /// The function's name, as its keys begin.
+            pub name: String,
+            $($(#[$doc])* pub $field: u64,)*
+        }
+
+        impl FunctionStats {
+            fn read(counters: &Counters) -> Self {
+                Self {
+                    name: counters.function.to_owned(),
+                    $($field: counters.read(EventKind::$kind),)*
+                }
+            }
+        }
+    };
+}
+
+function_stats! {
     /// Calls that were answered with a stored value.
-    pub hits: u64,
-    /// Calls that found nothing usable and ran the body.
-    pub misses: u64,
+    hits = Hit,
+    /// Calls that were answered with a stored value past its time to live.
+    stale = Stale,
+    /// Calls that found nothing usable.
+    misses = Miss,
+    /// Calls that were answered with what another call or another process loaded meanwhile.
+    joined = Joined,
+    /// Bodies that ran and could store what they returned.
+    loads = Led,
     /// Values that the server accepted.
-    pub stored: u64,
-    /// Stored bytes that could not be read as the function's type; counted among the misses too.
-    pub unreadable: u64,
+    stored = Filled,
+    /// Values that were returned but not stored, since their key was invalidated meanwhile.
+    refused = Refused,
+    /// Values that were returned but not stored, since the server did not take them.
+    store_failed = Failed,
     /// Values that were returned but not stored, since they are too large, no JSON, or live for no
     /// time at all.
-    pub unstorable: u64,
-    /// Calls that ran the body since the server could not be asked, or the key is too long.
-    pub bypassed: u64,
-    /// Values that were returned but could not be stored since the server did not take them.
-    pub store_failed: u64,
+    unstorable = Unstorable,
+    /// Stored bytes that could not be read as the function's type.
+    unreadable = Unreadable,
+    /// Bodies that ran past the cache, since the server could not be asked, the key is too long, or
+    /// another load was waited for in vain.
+    bypassed = Bypassed,
+    /// Refreshes behind their callers.
+    refreshes = Refreshing,
+    /// Invalidations by the companion.
+    invalidated = Invalidated,
 }
 
 impl Stats {
@@ -73,45 +103,17 @@ impl fmt::Display for Stats {
         let width = width.max().unwrap_or(0).max(name.len());
         write!(
             f,
-            "{name:width$} {:>10} {:>10} {:>10} {:>10}",
-            "hits", "misses", "stored", "bypassed"
+            "{name:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+            "hits", "misses", "joined", "loads", "stored", "bypassed"
         )?;
         for of in &self.functions {
             write!(
                 f,
-                "\n{:width$} {:>10} {:>10} {:>10} {:>10}",
-                of.name, of.hits, of.misses, of.stored, of.bypassed
+                "\n{:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+                of.name, of.hits, of.misses, of.joined, of.loads, of.stored, of.bypassed
             )?;
         }
         Ok(())
-    }
-}
-
-/// What one call can add to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Count {
-    Hit,
-    Miss,
-    Stored,
-    Unreadable,
-    Unstorable,
-    Bypassed,
-    StoreFailed,
-}
-
-const KINDS: usize = Count::StoreFailed as usize + 1;
-
-/// The live counters of one function.
-#[derive(Debug, Default)]
-pub(crate) struct Counters([AtomicU64; KINDS]);
-
-impl Counters {
-    pub(crate) fn add(&self, count: Count) {
-        self.0[count as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn read(&self, count: Count) -> u64 {
-        self.0[count as usize].load(Ordering::Relaxed)
     }
 }
 
@@ -119,7 +121,7 @@ impl Counters {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     // A function is its static's address: two functions of one name are counted apart.
-    functions: RwLock<HashMap<usize, (&'static str, Arc<Counters>)>>,
+    functions: RwLock<HashMap<usize, Arc<Counters>>>,
 }
 
 impl Ledger {
@@ -129,7 +131,7 @@ impl Ledger {
             .functions
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, counters)) = known.get(&address) {
+        if let Some(counters) = known.get(&address) {
             return counters.clone();
         }
         drop(known);
@@ -137,10 +139,10 @@ impl Ledger {
             .functions
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let (_, counters) = functions
-            .entry(address)
-            .or_insert_with(|| (spec.name, Arc::default()));
-        counters.clone()
+        let counters = functions.entry(address);
+        counters
+            .or_insert_with(|| Arc::new(Counters::new(spec.name)))
+            .clone()
     }
 
     pub(crate) fn read(&self) -> Stats {
@@ -150,16 +152,7 @@ impl Ledger {
             .unwrap_or_else(PoisonError::into_inner);
         let mut functions: Vec<_> = functions
             .values()
-            .map(|(name, counters)| FunctionStats {
-                name: (*name).to_owned(),
-                hits: counters.read(Count::Hit),
-                misses: counters.read(Count::Miss),
-                stored: counters.read(Count::Stored),
-                unreadable: counters.read(Count::Unreadable),
-                unstorable: counters.read(Count::Unstorable),
-                bypassed: counters.read(Count::Bypassed),
-                store_failed: counters.read(Count::StoreFailed),
-            })
+            .map(|of| FunctionStats::read(of))
             .collect();
         functions.sort_by(|a, b| a.name.cmp(&b.name));
         Stats { functions }

@@ -21,7 +21,11 @@ impl Turn<'_> {
     }
 
     pub fn of(&mut self, who: usize) -> Turn<'_> {
-        Turn { world: self.world, state: self.state, who }
+        Turn {
+            world: self.world,
+            state: self.state,
+            who,
+        }
     }
 
     pub fn op(&mut self) -> Op {
@@ -105,7 +109,10 @@ impl Turn<'_> {
         let token = self.fresh_token();
         let compares = self.rules().displace == Displace::SameBytes;
         let command = Command::Displace { token, compares };
-        self.send(Step::Displace, self.with_refresh_key(self.rules().lease, command));
+        self.send(
+            Step::Displace,
+            self.with_refresh_key(self.rules().lease, command),
+        );
     }
 
     pub fn remove(&mut self) {
@@ -118,7 +125,10 @@ impl Turn<'_> {
             Put::PlainSet => Command::SetValue(self.me().wrote),
             Put::TokenAndFill => Command::SetToken(self.fresh_token()),
         };
-        self.send(Step::Put, self.with_refresh_key(self.rules().put_order, command));
+        self.send(
+            Step::Put,
+            self.with_refresh_key(self.rules().put_order, command),
+        );
     }
 
     pub fn take_over(&mut self) {
@@ -144,7 +154,11 @@ impl Turn<'_> {
 
     pub fn next(&mut self) {
         let (op, drawn) = (self.me().op + 1, self.me().drawn);
-        let at = if op < self.world.ops(self.who) { At::Start } else { At::Done };
+        let at = if op < self.world.ops(self.who) {
+            At::Start
+        } else {
+            At::Done
+        };
         *self.me() = Caller::new(at, op, drawn);
     }
 

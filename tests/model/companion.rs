@@ -1,6 +1,6 @@
 //! What a function's companion stores by itself: `put`, and `refresh`.
 
-use crate::process::Faults;
+use crate::faults::Faults;
 use crate::process::Op::{DeleteByHand, Invalidate, Put as Puts, Read, Refresh};
 use crate::redis::Stored;
 use crate::rules::{BUILT, Put, RefreshKey, RefreshKeyOf, Rules};
@@ -9,21 +9,43 @@ use crate::world::{S1, World};
 
 const NONE: Faults = Faults::NONE;
 const AGES: Faults = Faults { ages: 1, ..NONE };
-const ONE_LOST: Faults = Faults { replies_lost: 1, ..NONE };
-const VANISHES: Faults = Faults { key_vanishes: 1, ..NONE };
-const BOTH_VANISH: Faults = Faults { refresh_key_vanishes: 1, ..VANISHES };
+const ONE_LOST: Faults = Faults {
+    replies_lost: 1,
+    ..NONE
+};
+const VANISHES: Faults = Faults {
+    key_vanishes: 1,
+    ..NONE
+};
+const BOTH_VANISH: Faults = Faults {
+    refresh_key_vanishes: 1,
+    ..VANISHES
+};
 
-const PLAIN_SET: Rules = Rules { put: Put::PlainSet, ..BUILT };
+const PLAIN_SET: Rules = Rules {
+    put: Put::PlainSet,
+    ..BUILT
+};
 
 fn put_over_stale(rules: Rules, faults: Faults) -> World {
     let callers: [(_, &[_]); 3] = [(0, &[Read]), (1, &[Puts, Read]), (2, &[Read])];
-    World { faults, stale: true, ..World::new(rules, Stored::STALE, &callers) }
+    World {
+        faults,
+        stale: true,
+        ..World::new(rules, Stored::STALE, &callers)
+    }
 }
 
 fn put_then_invalidate(rules: Rules) -> World {
     let callers: [(_, &[_]); 2] = [(0, &[Puts, Invalidate, Read]), (1, &[Read])];
-    let faults = Faults { replies_lost: 2, ..VANISHES };
-    World { faults, ..World::new(rules, Stored::Nothing, &callers) }
+    let faults = Faults {
+        replies_lost: 2,
+        ..VANISHES
+    };
+    World {
+        faults,
+        ..World::new(rules, Stored::Nothing, &callers)
+    }
 }
 
 fn put_against_invalidate(rules: Rules) -> World {
@@ -33,14 +55,29 @@ fn put_against_invalidate(rules: Rules) -> World {
 
 fn refresh(rules: Rules, stored: Stored, faults: Faults) -> World {
     let callers: [(_, &[_]); 3] = [(0, &[Read]), (1, &[Refresh, Read]), (2, &[Read])];
-    World { faults, stale: true, ..World::new(rules, stored, &callers) }
+    World {
+        faults,
+        stale: true,
+        ..World::new(rules, stored, &callers)
+    }
 }
 
-const NEVER_LEADS: Rules = Rules { refresh_may_lead: false, ..BUILT };
-const REFUSED_IN_VAIN: Rules = Rules { refused_refresh_unlinks: false, ..BUILT };
-const NEITHER: Rules = Rules { refresh_may_lead: false, ..REFUSED_IN_VAIN };
-const STALE_FUNCTIONS_ONLY: Rules =
-    Rules { refresh_key_of: RefreshKeyOf::StaleFunctions, ..BUILT };
+const NEVER_LEADS: Rules = Rules {
+    refresh_may_lead: false,
+    ..BUILT
+};
+const REFUSED_IN_VAIN: Rules = Rules {
+    refused_refresh_unlinks: false,
+    ..BUILT
+};
+const NEITHER: Rules = Rules {
+    refresh_may_lead: false,
+    ..REFUSED_IN_VAIN
+};
+const STALE_FUNCTIONS_ONLY: Rules = Rules {
+    refresh_key_of: RefreshKeyOf::StaleFunctions,
+    ..BUILT
+};
 
 listed! {
     fn a_put_replaces_a_stale_value_that_is_being_refreshed() {
@@ -138,7 +175,14 @@ listed! {
 }
 
 fn refreshed_while_invalidated(rules: Rules, stale: bool) -> World {
-    let callers: [(_, &[_]); 3] = [(0, &[Read]), (1, &[Refresh, Read]), (2, &[Invalidate, Read])];
+    let callers: [(_, &[_]); 3] = [
+        (0, &[Read]),
+        (1, &[Refresh, Read]),
+        (2, &[Invalidate, Read]),
+    ];
     let stored = Stored::Value { version: 1, stale };
-    World { stale, ..World::new(rules, stored, &callers) }
+    World {
+        stale,
+        ..World::new(rules, stored, &callers)
+    }
 }

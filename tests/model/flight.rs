@@ -50,7 +50,10 @@ impl Turn<'_> {
 
     pub fn followers(&self) -> Vec<usize> {
         let callers = self.state.callers.iter().enumerate();
-        callers.filter(|(_, caller)| caller.at == At::Follow(self.who)).map(|(who, _)| who).collect()
+        callers
+            .filter(|(_, caller)| caller.at == At::Follow(self.who))
+            .map(|(who, _)| who)
+            .collect()
     }
 
     pub fn detach_own(&mut self) {
@@ -63,7 +66,13 @@ impl Turn<'_> {
     pub fn proof(&mut self, confirmed: bool) -> Stamp {
         match self.rules().followers {
             Followers::All => Stamp::MAX,
-            Followers::IfFilled => if confirmed { Stamp::MAX } else { 0 },
+            Followers::IfFilled => {
+                if confirmed {
+                    Stamp::MAX
+                } else {
+                    0
+                }
+            }
             Followers::ByStamp if confirmed => self.me().stamp,
             Followers::ByStamp => self.me().body_stamp,
         }
@@ -89,7 +98,9 @@ impl Turn<'_> {
     /// The load failed: the first follower leads, on the same flight.
     pub fn leave_place(&mut self) {
         let followers = self.followers();
-        let Some(&heir) = followers.first() else { return self.detach_own() };
+        let Some(&heir) = followers.first() else {
+            return self.detach_own();
+        };
         if self.flight() == Some(self.who) {
             self.set_flight(Some(heir));
         }

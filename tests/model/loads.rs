@@ -1,10 +1,11 @@
 //! Loads under a lease: who may take their answer, and what a load survives.
 
-use crate::process::Faults;
+use crate::faults::Faults;
 use crate::process::Op::{Invalidate, Read};
 use crate::redis::Stored;
 use crate::rules::{
-    BUILT, Displace, Fill, FlightBegins, Followers, LostLease, NAIVE, NAIVE_BY_STAMP, Rules, Waiters,
+    BUILT, Displace, Fill, FlightBegins, Followers, LostLease, NAIVE, NAIVE_BY_STAMP, Rules,
+    Waiters,
 };
 use crate::scenarios::{fails, holds, listed};
 use crate::world::{L1, S1, S2, World};
@@ -18,11 +19,17 @@ fn two_processes(rules: Rules) -> World {
 
 fn fewer_reads(rules: Rules, faults: Faults) -> World {
     let callers: [(_, &[_]); 3] = [(0, &[Read]), (0, &[Read]), (1, &[Invalidate, Read])];
-    World { faults, ..World::new(rules, Stored::Nothing, &callers) }
+    World {
+        faults,
+        ..World::new(rules, Stored::Nothing, &callers)
+    }
 }
 
 fn value_stored(rules: Rules) -> World {
-    World { stored: Stored::fresh(1), ..fewer_reads(rules, NONE) }
+    World {
+        stored: Stored::fresh(1),
+        ..fewer_reads(rules, NONE)
+    }
 }
 
 fn four_readers(rules: Rules, stored: Stored) -> World {
@@ -33,33 +40,69 @@ fn four_readers(rules: Rules, stored: Stored) -> World {
 /// The process that invalidates reads too.
 fn one_process(rules: Rules, faults: Faults) -> World {
     let callers: [(_, &[_]); 2] = [(0, &[Read]), (0, &[Invalidate, Read])];
-    World { faults, ..World::new(rules, Stored::fresh(1), &callers) }
+    World {
+        faults,
+        ..World::new(rules, Stored::fresh(1), &callers)
+    }
 }
 
 fn one_reader(rules: Rules, faults: Faults) -> World {
     let callers: [(_, &[_]); 2] = [(0, &[Read]), (1, &[Invalidate, Read])];
-    World { faults, ..World::new(rules, Stored::Nothing, &callers) }
+    World {
+        faults,
+        ..World::new(rules, Stored::Nothing, &callers)
+    }
 }
 
 fn lossy(lost_lease: LostLease, replies_lost: u8) -> World {
     let callers: [(_, &[_]); 3] = [(0, &[Read]), (1, &[Invalidate, Read]), (1, &[Read])];
-    let rules = Rules { lost_lease, ..BUILT };
+    let rules = Rules {
+        lost_lease,
+        ..BUILT
+    };
     World {
-        faults: Faults { replies_lost, ..NONE },
+        faults: Faults {
+            replies_lost,
+            ..NONE
+        },
         ..World::new(rules, Stored::Nothing, &callers)
     }
 }
 
 const UNDECODABLE: Stored = Stored::Undecodable;
 
-const VANISHES_AND_FAILS: Faults = Faults { key_vanishes: 1, bodies_fail: 1, ..NONE };
-const VANISHES_AND_LOST: Faults = Faults { key_vanishes: 1, replies_lost: 1, ..NONE };
-const DIES_AND_GIVES_UP: Faults = Faults { processes_die: 1, waits_end: 1, ..NONE };
-const TWO_LOST: Faults = Faults { replies_lost: 2, ..NONE };
+const VANISHES_AND_FAILS: Faults = Faults {
+    key_vanishes: 1,
+    bodies_fail: 1,
+    ..NONE
+};
+const VANISHES_AND_LOST: Faults = Faults {
+    key_vanishes: 1,
+    replies_lost: 1,
+    ..NONE
+};
+const DIES_AND_GIVES_UP: Faults = Faults {
+    processes_die: 1,
+    waits_end: 1,
+    ..NONE
+};
+const TWO_LOST: Faults = Faults {
+    replies_lost: 2,
+    ..NONE
+};
 
-const COVERS_READ: Rules = Rules { flight_begins: FlightBegins::WithTheRead, ..BUILT };
-const NAIVE_COVERS_READ: Rules = Rules { flight_begins: FlightBegins::WithTheRead, ..NAIVE };
-const WAITS_FOR_A_VALUE: Rules = Rules { waiters: Waiters::ValueThere, ..BUILT };
+const COVERS_READ: Rules = Rules {
+    flight_begins: FlightBegins::WithTheRead,
+    ..BUILT
+};
+const NAIVE_COVERS_READ: Rules = Rules {
+    flight_begins: FlightBegins::WithTheRead,
+    ..NAIVE
+};
+const WAITS_FOR_A_VALUE: Rules = Rules {
+    waiters: Waiters::ValueThere,
+    ..BUILT
+};
 
 listed! {
     #[test]

@@ -122,7 +122,10 @@ impl Near {
             Read::Start => (Read::Registered, state.epoch),
             Read::Registered => {
                 state.tracked = true;
-                state.lane.push(Message::Reply { to: who, version: state.stored });
+                state.lane.push(Message::Reply {
+                    to: who,
+                    version: state.stored,
+                });
                 (Read::Sent, noted)
             }
             Read::Received(version) => {
@@ -218,7 +221,12 @@ impl Model for Near {
             (!state.written_elsewhere, Action::WriteElsewhere),
             (!state.lane_lost, Action::LoseLane),
         ];
-        actions.extend(possible.into_iter().filter(|(may, _)| *may).map(|(_, action)| action));
+        actions.extend(
+            possible
+                .into_iter()
+                .filter(|(may, _)| *may)
+                .map(|(_, action)| action),
+        );
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {

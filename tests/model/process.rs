@@ -3,6 +3,7 @@
 //! A flight is named after the caller who leads it. Its stamp counts what was sent and the starts
 //! of its body; followers remember the stamp at which they joined.
 
+use crate::faults::Faults;
 use crate::redis::{Command, Redis, Reply, Stored, Token, Version};
 
 /// What a caller does, one after another. All but a read change the source first.
@@ -73,11 +74,15 @@ impl Pipeline {
     }
 
     pub fn is_empty(self) -> bool {
-        self.0[0].is_none()
+        self.first().is_none()
     }
 
     pub fn writes(self) -> bool {
         self.0.into_iter().flatten().any(Command::writes)
+    }
+
+    pub fn first(self) -> Option<Command> {
+        self.0[0]
     }
 
     pub fn take_first(&mut self) -> Option<Command> {
@@ -143,38 +148,6 @@ impl Caller {
     pub fn loads(&self) -> bool {
         use Load::{Behind, Lead};
         matches!(self.at, At::Body(Lead | Behind) | At::Loaded(Lead | Behind))
-    }
-}
-
-/// How often each fault may still happen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Faults {
-    /// The value grows stale: no fault, but bounded like one.
-    pub ages: u8,
-    pub key_vanishes: u8,
-    pub refresh_key_vanishes: u8,
-    pub replies_lost: u8,
-    pub bodies_fail: u8,
-    pub processes_die: u8,
-    pub waits_end: u8,
-    pub failovers: u8,
-}
-
-impl Faults {
-    pub const NONE: Self = Self {
-        ages: 0,
-        key_vanishes: 0,
-        refresh_key_vanishes: 0,
-        replies_lost: 0,
-        bodies_fail: 0,
-        processes_die: 0,
-        waits_end: 0,
-        failovers: 0,
-    };
-
-    /// How many of those that may leave a lease without a holder.
-    pub fn orphaning(&self) -> u8 {
-        self.replies_lost + self.processes_die + self.waits_end + self.failovers
     }
 }
 

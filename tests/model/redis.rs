@@ -12,17 +12,26 @@ pub type Token = (usize, u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stored {
     Nothing,
-    Value { version: Version, stale: bool },
+    Value {
+        version: Version,
+        stale: bool,
+    },
     Token(Token),
     /// Bytes of another program that nobody here can decode.
     Undecodable,
 }
 
 impl Stored {
-    pub const STALE: Self = Self::Value { version: 1, stale: true };
+    pub const STALE: Self = Self::Value {
+        version: 1,
+        stale: true,
+    };
 
     pub fn fresh(version: Version) -> Self {
-        Self::Value { version, stale: false }
+        Self::Value {
+            version,
+            stale: false,
+        }
     }
 }
 
@@ -33,7 +42,10 @@ pub enum Command {
     /// `SET key token NX GET`
     Lease(Token),
     /// Replaces undecodable bytes by a token; and nothing else, if it compares.
-    Displace { token: Token, compares: bool },
+    Displace {
+        token: Token,
+        compares: bool,
+    },
     SetToken(Token),
     SetValue(Version),
     /// Stores the value if the key holds this token.
@@ -41,7 +53,11 @@ pub enum Command {
     /// Deletes the key if it holds this token.
     Release(Token),
     Watch(Token),
-    Exec { token: Token, version: Version, if_present: bool },
+    Exec {
+        token: Token,
+        version: Version,
+        if_present: bool,
+    },
     Unlink,
     UnlinkRefresh,
     UnlinkBoth,
@@ -50,7 +66,11 @@ pub enum Command {
     /// `SET refresh token`
     TakeOver(Token),
     /// Stores the value if the refresh key holds this token and there is something to replace.
-    FillRefresh { token: Token, version: Version, over_lease: bool },
+    FillRefresh {
+        token: Token,
+        version: Version,
+        over_lease: bool,
+    },
 }
 
 impl Command {
@@ -61,11 +81,12 @@ impl Command {
 
     /// Whether it may do away with what somebody else relies on.
     pub fn takes_away(self) -> bool {
-        match self {
-            Self::SetToken(_) | Self::SetValue(_) => true,
-            Self::Unlink | Self::UnlinkRefresh | Self::UnlinkBoth | Self::TakeOver(_) => true,
-            _ => false,
-        }
+        let overwrites = matches!(
+            self,
+            Self::SetToken(_) | Self::SetValue(_) | Self::TakeOver(_)
+        );
+        let unlinks = matches!(self, Self::Unlink | Self::UnlinkRefresh | Self::UnlinkBoth);
+        overwrites || unlinks
     }
 }
 
@@ -85,7 +106,11 @@ pub struct Redis {
 
 impl Redis {
     pub fn holding(key: Stored) -> Self {
-        Self { key, refresh: None, watcher: None }
+        Self {
+            key,
+            refresh: None,
+            watcher: None,
+        }
     }
 
     pub fn run(&mut self, command: Command) -> Reply {
@@ -112,13 +137,19 @@ impl Redis {
             }
             Command::SetToken(token) => self.replace(true, Stored::Token(token)),
             Command::SetValue(version) => self.replace(true, Stored::fresh(version)),
-            Command::Fill(token, version) => self.replace(self.holds(token), Stored::fresh(version)),
+            Command::Fill(token, version) => {
+                self.replace(self.holds(token), Stored::fresh(version))
+            }
             Command::Release(token) => self.replace(self.holds(token), Stored::Nothing),
             Command::Watch(token) => {
                 self.watcher = self.holds(token).then_some(token);
                 Reply::Did(self.watcher.is_some())
             }
-            Command::Exec { token, version, if_present } => {
+            Command::Exec {
+                token,
+                version,
+                if_present,
+            } => {
                 let present = !if_present || self.key != Stored::Nothing;
                 let untouched = self.watcher == Some(token);
                 self.replace(untouched && present, Stored::fresh(version))
@@ -131,7 +162,11 @@ impl Redis {
             }
             Command::Claim(token) => self.set_refresh(self.refresh.is_none(), Some(token)),
             Command::TakeOver(token) => self.set_refresh(true, Some(token)),
-            Command::FillRefresh { token, version, over_lease } => {
+            Command::FillRefresh {
+                token,
+                version,
+                over_lease,
+            } => {
                 let ours = self.refresh == Some(token);
                 let replaceable = match self.key {
                     Stored::Nothing => false,

@@ -7,7 +7,11 @@ use crate::rules::{Fill, LostLease, Put};
 
 impl Turn<'_> {
     pub fn handle(&mut self, step: Step) {
-        let reply = self.me().reply.take().expect("the server took the whole pipeline");
+        let reply = self
+            .me()
+            .reply
+            .take()
+            .expect("the server took the whole pipeline");
         match (step, reply) {
             (Step::Look, Reply::Saw(stored)) => self.looked(stored),
             (Step::Lease, Reply::Saw(stored)) => self.leased(stored),
@@ -31,8 +35,14 @@ impl Turn<'_> {
 
     fn looked(&mut self, stored: Stored) {
         match stored {
-            Stored::Value { version, stale: false } => self.end(version, true),
-            Stored::Value { version, stale: true } => {
+            Stored::Value {
+                version,
+                stale: false,
+            } => self.end(version, true),
+            Stored::Value {
+                version,
+                stale: true,
+            } => {
                 self.hand_out(version);
                 self.land(version, true);
                 let token = self.fresh_token();
@@ -69,7 +79,11 @@ impl Turn<'_> {
         let if_present = self.rules().fill == Fill::WatchAndSetIfPresent;
         let me = self.me();
         let (token, version) = (me.token, me.value);
-        let exec = Command::Exec { token, version, if_present };
+        let exec = Command::Exec {
+            token,
+            version,
+            if_present,
+        };
         self.send(Step::Fill, Pipeline::of(exec));
     }
 
@@ -142,7 +156,11 @@ impl Turn<'_> {
             Load::Lead => self.send(Step::Watch, Pipeline::of(Command::Watch(token))),
             Load::Behind => {
                 let over_lease = !self.rules().refresh_spares_lease;
-                let fill = Command::FillRefresh { token, version: value, over_lease };
+                let fill = Command::FillRefresh {
+                    token,
+                    version: value,
+                    over_lease,
+                };
                 self.send(Step::FillRefresh, Pipeline::of(fill));
             }
             Load::Alone if self.op() == Op::Refresh => self.next(),

@@ -50,7 +50,12 @@ where
 {
     let start = Instant::now();
     // Breadth first on one thread: a trace that is found is a shortest one, and always the same.
-    let checker = model.checker().threads(1).finish_when(HasDiscoveries::Any).spawn_bfs().join();
+    let checker = model
+        .checker()
+        .threads(1)
+        .finish_when(HasDiscoveries::Any)
+        .spawn_bfs()
+        .join();
     let found = checker.discoveries().into_iter().next();
     println!(
         "{:>9} states, {:>2} deep, {:>5.1} s, {}: {}",
@@ -66,9 +71,9 @@ where
         (Some(expected), None) => panic!("{expected}: the fault in the rules was not found"),
         (_, Some((property, path))) => {
             let steps = path.into_vec();
-            let told = steps.iter().filter_map(|(state, action)| {
-                checker.model().format_step(state, action.clone()?)
-            });
+            let told = steps
+                .iter()
+                .filter_map(|(state, action)| checker.model().format_step(state, action.clone()?));
             panic!("{property}:\n{}", told.collect::<Vec<_>>().join("\n"))
         }
     }

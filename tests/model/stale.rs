@@ -1,6 +1,6 @@
 //! Stale values, refreshed behind those who were handed one.
 
-use crate::process::Faults;
+use crate::faults::Faults;
 use crate::process::Op::{self, DeleteByHand, Invalidate, Read};
 use crate::redis::Stored;
 use crate::rules::{BUILT, NAIVE_BY_STAMP, RefreshKey, Rules};
@@ -9,31 +9,71 @@ use crate::world::{S1, World};
 
 const NONE: Faults = Faults::NONE;
 const AGES: Faults = Faults { ages: 1, ..NONE };
-const ONE_LOST: Faults = Faults { replies_lost: 1, ..NONE };
-const DIES: Faults = Faults { processes_die: 1, ..NONE };
-const VANISHES: Faults = Faults { key_vanishes: 1, ..NONE };
-const BOTH_VANISH: Faults = Faults { refresh_key_vanishes: 1, ..VANISHES };
-const ALL_KINDS: Faults = Faults { ages: 1, replies_lost: 1, bodies_fail: 1, ..BOTH_VANISH };
+const ONE_LOST: Faults = Faults {
+    replies_lost: 1,
+    ..NONE
+};
+const DIES: Faults = Faults {
+    processes_die: 1,
+    ..NONE
+};
+const VANISHES: Faults = Faults {
+    key_vanishes: 1,
+    ..NONE
+};
+const BOTH_VANISH: Faults = Faults {
+    refresh_key_vanishes: 1,
+    ..VANISHES
+};
+const ALL_KINDS: Faults = Faults {
+    ages: 1,
+    replies_lost: 1,
+    bodies_fail: 1,
+    ..BOTH_VANISH
+};
 
 /// A stale value, two readers, and one who changes the source.
 fn world(rules: Rules, change: Op, faults: Faults) -> World {
     let callers: [(_, &[_]); 3] = [(0, &[Read]), (1, &[change, Read]), (2, &[Read])];
-    World { faults, stale: true, ..World::new(rules, Stored::STALE, &callers) }
+    World {
+        faults,
+        stale: true,
+        ..World::new(rules, Stored::STALE, &callers)
+    }
 }
 
 fn one_reader(rules: Rules, change: Op) -> World {
     let callers: [(_, &[_]); 2] = [(0, &[Read]), (1, &[change, Read])];
-    World { faults: ALL_KINDS, stale: true, ..World::new(rules, Stored::STALE, &callers) }
+    World {
+        faults: ALL_KINDS,
+        stale: true,
+        ..World::new(rules, Stored::STALE, &callers)
+    }
 }
 
 fn naive(invalidate: RefreshKey) -> Rules {
-    Rules { invalidate, ..NAIVE_BY_STAMP }
+    Rules {
+        invalidate,
+        ..NAIVE_BY_STAMP
+    }
 }
 
-const SPARES_LEASE: Rules = Rules { refresh_spares_lease: true, ..NAIVE_BY_STAMP };
-const LEASE_UNLINKS: Rules = Rules { lease: RefreshKey::UnlinkedLast, ..NAIVE_BY_STAMP };
-const BOTH: Rules = Rules { refresh_spares_lease: true, ..LEASE_UNLINKS };
-const UNLINKS_TOO_EARLY: Rules = Rules { lease: RefreshKey::UnlinkedFirst, ..BUILT };
+const SPARES_LEASE: Rules = Rules {
+    refresh_spares_lease: true,
+    ..NAIVE_BY_STAMP
+};
+const LEASE_UNLINKS: Rules = Rules {
+    lease: RefreshKey::UnlinkedLast,
+    ..NAIVE_BY_STAMP
+};
+const BOTH: Rules = Rules {
+    refresh_spares_lease: true,
+    ..LEASE_UNLINKS
+};
+const UNLINKS_TOO_EARLY: Rules = Rules {
+    lease: RefreshKey::UnlinkedFirst,
+    ..BUILT
+};
 
 listed! {
     fn a_refresh_stores_nothing_that_an_invalidation_outdated() {

@@ -7,7 +7,8 @@
 use stateright::{Model, Property};
 
 use crate::call::Turn;
-use crate::process::{At, Caller, Faults, Op, State};
+use crate::faults::{Fault, Faults};
+use crate::process::{At, Caller, Op, State};
 use crate::redis::{Command, Redis, Reply, Stored};
 use crate::rules::{Rules, Waiters};
 
@@ -34,17 +35,7 @@ pub struct World {
 pub enum Action {
     /// The step that is the caller's own, or the server's for it.
     Go(usize),
-    GiveUp(usize),
-    FailBody(usize),
-    EndWait(usize),
-    /// Something whose sender gave up arrives.
-    Arrive(usize),
-    Age,
-    KeyVanishes,
-    RefreshKeyVanishes,
-    Replicate,
-    Failover,
-    Die(usize),
+    Fault(Fault),
 }
 
 impl World {
@@ -52,7 +43,10 @@ impl World {
     pub fn new(rules: Rules, stored: Stored, callers: &[(usize, &[Op])]) -> Self {
         Self {
             rules,
-            callers: callers.iter().map(|(process, ops)| (*process, ops.to_vec())).collect(),
+            callers: callers
+                .iter()
+                .map(|(process, ops)| (*process, ops.to_vec()))
+                .collect(),
             faults: Faults::NONE,
             stored,
             stale: false,
@@ -72,7 +66,11 @@ impl World {
     }
 
     pub fn refreshes(&self) -> bool {
-        self.stale || self.callers.iter().any(|(_, ops)| ops.contains(&Op::Refresh))
+        self.stale
+            || self
+                .callers
+                .iter()
+                .any(|(_, ops)| ops.contains(&Op::Refresh))
     }
 
     fn can_go(&self, state: &State, caller: &Caller) -> bool {
@@ -87,7 +85,11 @@ impl World {
     }
 
     fn go(&self, state: &mut State, who: usize) {
-        let mut turn = Turn { world: self, state, who };
+        let mut turn = Turn {
+            world: self,
+            state,
+            who,
+        };
         match turn.me().at {
             At::Start | At::LookAgain => turn.begin(),
             At::Sent(step) => match turn.me().pipeline.take_first() {
@@ -101,102 +103,6 @@ impl World {
         }
     }
 
-    fn mishaps_of(&self, state: &State, who: usize, actions: &mut Vec<Action>) {
-        let faults = &state.faults;
-        match state.callers[who].at {
-            At::Sent(_) if faults.replies_lost > 0 => actions.push(Action::GiveUp(who)),
-            At::Body(_) if faults.bodies_fail > 0 => actions.push(Action::FailBody(who)),
-            At::Follow(_) | At::Await(_) if faults.waits_end > 0 => {
-                actions.push(Action::EndWait(who));
-            }
-            _ => {}
-        }
-    }
-
-    fn mishaps(&self, state: &State, actions: &mut Vec<Action>) {
-        let State { faults, redis, .. } = state;
-        let fresh = matches!(redis.key, Stored::Value { stale: false, .. });
-        let replicated = state.replica == Some((redis.key, redis.refresh));
-        let possible = [
-            (faults.ages > 0 && fresh, Action::Age),
-            (faults.key_vanishes > 0 && redis.key != Stored::Nothing, Action::KeyVanishes),
-            (faults.refresh_key_vanishes > 0 && redis.refresh.is_some(), Action::RefreshKeyVanishes),
-            (faults.failovers > 0 && !replicated, Action::Replicate),
-            (faults.failovers > 0 && !replicated, Action::Failover),
-        ];
-        actions.extend(possible.into_iter().filter(|(may, _)| *may).map(|(_, action)| action));
-        if faults.processes_die > 0 {
-            actions.extend((0..state.board.len()).map(Action::Die));
-        }
-    }
-
-    fn give_up(&self, state: &mut State, who: usize) {
-        let At::Sent(step) = state.callers[who].at else { unreachable!("nothing was sent") };
-        state.faults.replies_lost -= 1;
-        state.disturbed = true;
-        state.abandon(who);
-        Turn { world: self, state, who }.lost(step);
-    }
-
-    fn die(&self, state: &mut State, process: usize) {
-        state.faults.processes_die -= 1;
-        state.disturbed = true;
-        state.board[process] = None;
-        for who in (0..self.callers.len()).filter(|who| self.process(*who) == process) {
-            state.abandon(who);
-            let caller = &mut state.callers[who];
-            *caller = Caller::new(At::Dead, caller.op, 0);
-        }
-    }
-
-    fn apply(&self, state: &mut State, action: Action) {
-        match action {
-            Action::Go(who) => self.go(state, who),
-            Action::GiveUp(who) => self.give_up(state, who),
-            Action::FailBody(who) => {
-                let At::Body(load) = state.callers[who].at else { unreachable!("no body runs") };
-                state.faults.bodies_fail -= 1;
-                Turn { world: self, state, who }.fail(load);
-            }
-            Action::EndWait(who) => {
-                state.faults.waits_end -= 1;
-                state.disturbed = true;
-                Turn { world: self, state, who }.stop_waiting();
-            }
-            Action::Arrive(nth) => {
-                let command = state.late[nth].take_first().expect("none is kept empty");
-                state.run(command);
-                state.late.retain(|pipeline| !pipeline.is_empty());
-                state.late.sort();
-            }
-            Action::Age => {
-                state.faults.ages -= 1;
-                if let Stored::Value { stale, .. } = &mut state.redis.key {
-                    *stale = true;
-                }
-            }
-            Action::KeyVanishes => {
-                state.faults.key_vanishes -= 1;
-                state.disturbed = true;
-                state.redis.key = Stored::Nothing;
-            }
-            Action::RefreshKeyVanishes => {
-                state.faults.refresh_key_vanishes -= 1;
-                state.disturbed = true;
-                state.redis.refresh = None;
-            }
-            Action::Replicate => state.replica = Some((state.redis.key, state.redis.refresh)),
-            Action::Failover => {
-                state.faults.failovers -= 1;
-                state.disturbed = true;
-                if let Some((key, refresh)) = state.replica {
-                    (state.redis.key, state.redis.refresh) = (key, refresh);
-                }
-            }
-            Action::Die(process) => self.die(state, process),
-        }
-    }
-
     /// Nothing goes wrong from here on, and leases without a holder run out: how many had to until
     /// every call had ended? One order stands for all of them. `None`: some call never ends.
     fn leases_to_the_end(&self, from: &State) -> Option<u8> {
@@ -205,13 +111,18 @@ impl World {
         let mut expired = 0;
         // Far more steps than any world needs: whoever takes them goes in circles.
         for _ in 0..500 {
-            let next = state.callers.iter().position(|caller| self.can_go(&state, caller));
+            let next = state
+                .callers
+                .iter()
+                .position(|caller| self.can_go(&state, caller));
             if let Some(who) = next {
                 self.go(&mut state, who);
             } else if state.callers.iter().all(Caller::is_over) {
                 return Some(expired);
             } else {
-                let Stored::Token(token) = state.redis.key else { return None };
+                let Stored::Token(token) = state.redis.key else {
+                    return None;
+                };
                 if state.callers.iter().any(|caller| caller.holds_on_to(token)) {
                     return None;
                 }
@@ -224,7 +135,8 @@ impl World {
 
     fn every_call_ends(&self, state: &State) -> bool {
         let orphaned = self.faults.orphaning() - state.faults.orphaning();
-        self.leases_to_the_end(state).is_some_and(|expired| expired <= orphaned)
+        self.leases_to_the_end(state)
+            .is_some_and(|expired| expired <= orphaned)
     }
 }
 
@@ -250,7 +162,12 @@ impl Model for World {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let processes = self.callers.iter().map(|(process, _)| process + 1).max().unwrap_or(0);
+        let processes = self
+            .callers
+            .iter()
+            .map(|(process, _)| process + 1)
+            .max()
+            .unwrap_or(0);
         let caller = |(_, ops): &(_, Vec<Op>)| {
             Caller::new(if ops.is_empty() { At::Done } else { At::Start }, 0, 0)
         };
@@ -269,20 +186,38 @@ impl Model for World {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        for (who, caller) in state.callers.iter().enumerate() {
-            if self.can_go(state, caller) {
-                actions.push(Action::Go(who));
-            }
-            self.mishaps_of(state, who, actions);
-        }
-        actions.extend((0..state.late.len()).map(Action::Arrive));
-        self.mishaps(state, actions);
+        let callers = state.callers.iter().enumerate();
+        let able = callers.filter(|(_, caller)| self.can_go(state, caller));
+        actions.extend(able.map(|(who, _)| Action::Go(who)));
+        actions.extend(self.possible_faults(state).into_iter().map(Action::Fault));
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
-        self.apply(&mut state, action);
+        match action {
+            Action::Go(who) => self.go(&mut state, who),
+            Action::Fault(fault) => self.befall(&mut state, fault),
+        }
         Some(state)
+    }
+
+    fn format_step(&self, last: &State, action: Action) -> Option<String> {
+        let next = self.next_state(last, action)?;
+        let step = match action {
+            Action::Fault(fault) => format!("{fault:?}"),
+            Action::Go(who) => {
+                let (before, after) = (&last.callers[who], &next.callers[who]);
+                let taken = before.pipeline.first();
+                let served = taken.map(|command| format!(", the server takes {command:?}"));
+                let served = served.unwrap_or_default();
+                format!("{who}: {:?} -> {:?}{served}", before.at, after.at)
+            }
+        };
+        let Redis { key, refresh, .. } = next.redis;
+        let (source, floor) = (next.source, next.floor);
+        Some(format!(
+            "{step}  [{key:?}, refresh {refresh:?}, source {source}, promised {floor}]"
+        ))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -291,7 +226,9 @@ impl Model for World {
             Property::always(S2, |_, state: &State| {
                 state.disturbed || state.callers.iter().filter(|caller| caller.loads()).count() <= 1
             }),
-            Property::always(L1, |world: &Self, state: &State| world.every_call_ends(state)),
+            Property::always(L1, |world: &Self, state: &State| {
+                world.every_call_ends(state)
+            }),
         ]
     }
 }

@@ -1,5 +1,6 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
+mod fence;
 mod foreign;
 mod key_vectors;
 mod keys;
@@ -7,6 +8,8 @@ mod main_job;
 mod outage;
 mod returns;
 mod secrets;
+mod stampede;
+mod stories;
 mod support;
 mod threads;
 mod which_cache;

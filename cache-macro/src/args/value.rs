@@ -1,6 +1,6 @@
 //! The value of each option.
 
-use super::{Absence, Companion, Skip, Ttl};
+use super::{Absence, Companion, Lease, Skip, Ttl};
 use crate::literal::{literal, peel, peel_type, text};
 use crate::{duration, words};
 use proc_macro2::Ident;
@@ -252,26 +252,43 @@ pub(super) fn path(option: &Ident, input: ParseStream) -> Result<Path> {
     path.map_err(|error| Error::new(error.span(), "`crate` is a path, as in `crate = ::cache`"))
 }
 
-/// Checks the form of options that are not there yet, and tells whether they were asked for.
-pub(super) fn later(word: &str, option: &Ident, input: ParseStream) -> Result<bool> {
-    let alone = !input.peek(Token![=]);
-    match word {
-        "detach" => return flag(option, input),
-        "near" if alone => return Ok(true),
-        _ => {}
+/// A duration known at compile time, in milliseconds.
+pub(super) fn duration(option: &Ident, input: ParseStream) -> Result<u64> {
+    let expr = expr(option, input)?;
+    compile_time(option, expr)
+}
+
+fn compile_time(option: &Ident, expr: Expr) -> Result<u64> {
+    match millis(option, &expr)? {
+        Some(millis) => Ok(millis),
+        None => {
+            let example = words::example(&option.to_string());
+            refuse(
+                expr,
+                format!("`{option}` is a duration known at compile time, as in `{example}`"),
+            )
+        }
+    }
+}
+
+/// A duration, or `false`.
+pub(super) fn lease(option: &Ident, input: ParseStream) -> Result<Lease> {
+    let expr = expr(option, input)?;
+    match literal(&expr) {
+        Some(Lit::Bool(on)) if on.value => Ok(Lease::Default),
+        Some(Lit::Bool(_)) => Ok(Lease::Off),
+        _ => compile_time(option, expr).map(Lease::Millis),
+    }
+}
+
+/// Checks the form of the option that is not there yet, and tells whether it was asked for.
+pub(super) fn later(option: &Ident, input: ParseStream) -> Result<bool> {
+    if !input.peek(Token![=]) {
+        return Ok(true);
     }
     let expr = expr(option, input)?;
-    match (word, literal(&expr)) {
-        ("near", Some(Lit::Bool(asked))) => return Ok(asked.value),
-        ("lease", Some(Lit::Bool(lease))) if !lease.value => return Ok(true),
-        _ => {}
-    }
-    let example = words::example(word);
-    match millis(option, &expr)? {
-        Some(_) => Ok(true),
-        None => refuse(
-            expr,
-            format!("`{option}` is a duration known at compile time, as in `{example}`"),
-        ),
+    match literal(&expr) {
+        Some(Lit::Bool(asked)) => Ok(asked.value),
+        _ => compile_time(option, expr).map(|_| true),
     }
 }

@@ -1,11 +1,12 @@
 //! The function itself: looks its answer up, and runs the body if there is none.
 
 use super::call::{self, Given};
-use super::{ours, ours_on, signature};
+use super::{behind, ours, ours_on, signature};
 use crate::plan::{Companion, Name, Passing, Plan, Setting, Ttl};
 use crate::target::Flow;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ReturnType;
 use syn::spanned::Spanned;
 
 /// A function with a companion.
@@ -19,7 +20,7 @@ use syn::spanned::Spanned;
 ///     let __policy = ..;
 ///     let __slot = { match lookup(load::__call(&id), load::__codec()).await { .. } };
 ///     let (__kept, __fill) = {
-///         let __r: User = Box::pin(load::uncached(id)).await;
+///         let __r: User = __slot.run(Box::pin(load::uncached(id))).await;
 ///         match __slot.loaded(__policy, __r) { .. }
 ///     };
 ///     __fill.await;
@@ -48,11 +49,11 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
     let codec = quote_spanned!(span=> #name::__codec #turbofish ());
     let body = quote_spanned!(span=> #name::uncached #turbofish (#(#arguments),*));
     let body = match plan.target.flow {
-        Flow::Sync => body,
-        Flow::Async => quote_spanned!(span=> #rt::std::boxed::Box::pin(#body).await),
-        Flow::Boxed => quote_spanned!(span=> #body.await),
+        Flow::Sync => quote_spanned!(span=> move || #body),
+        Flow::Async => quote_spanned!(span=> #rt::std::boxed::Box::pin(#body)),
+        Flow::Boxed => body,
     };
-    let story = story(plan, &call, &codec, &body);
+    let story = story(plan, &call, &codec, [&body, &body]);
     let mut attrs = plan.target.attrs.clone();
     attrs.iter_mut().for_each(signature::allow_what_is_expected);
     let vis = &plan.target.vis;
@@ -71,10 +72,10 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
 /// ```
 /// becomes the same as above, with the body in place:
 /// ```text
-/// let __r: User = Box::pin(async move {
+/// let __r: User = __slot.run(Box::pin(async move {
 ///     if false { let __r: User = loop {}; return __r; }
 ///     BODY
-/// }).await;
+/// })).await;
 /// ```
 pub(super) fn alone(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
@@ -83,23 +84,24 @@ pub(super) fn alone(plan: &Plan) -> TokenStream {
     let call = call::call(plan, &spec, Given::Declared);
     let codec = codec(plan);
     let (inner_attrs, statements) = plan.target.body.split();
-    let body = inline_body(plan, &statements);
-    let story = story(plan, &call, &codec, &body);
+    let here = inline_body(plan, &statements, &plan.target.sig.output);
+    // Behind, nothing can have the lifetimes of the caller's signature.
+    let behind = inline_body(plan, &statements, &ReturnType::Default);
+    let story = story(plan, &call, &codec, [&here, &behind]);
     let attrs = &plan.target.attrs;
     let vis = &plan.target.vis;
     let sig = signature::with_names(&plan.target);
     quote_spanned!(span=> #(#attrs)* #vis #sig { #inner_attrs #story })
 }
 
-fn inline_body(plan: &Plan, statements: &TokenStream) -> TokenStream {
+fn inline_body(plan: &Plan, statements: &TokenStream, declared: &ReturnType) -> TokenStream {
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
     let returns = &plan.target.returns;
-    let declared = &plan.target.sig.output;
     let rebind = signature::rebind(&plan.target);
     match plan.target.flow {
-        Flow::Sync => quote_spanned!(span=> (move || -> #returns { #rebind #statements })()),
-        Flow::Boxed => quote_spanned!(span=> (move || #declared { #rebind #statements })().await),
+        Flow::Sync => quote_spanned!(span=> move || -> #returns { #rebind #statements }),
+        Flow::Boxed => quote_spanned!(span=> (move || #declared { #rebind #statements })()),
         // The return that is never reached tells the compiler the type: a wrong value is then
         // reported where it stands, and `?` knows what to convert into.
         Flow::Async => {
@@ -112,44 +114,87 @@ fn inline_body(plan: &Plan, statements: &TokenStream) -> TokenStream {
                 }
             };
             quote_spanned! {span=>
-                #rt::std::boxed::Box::pin(async move { #never #rebind #statements }).await
+                #rt::std::boxed::Box::pin(async move { #never #rebind #statements })
             }
         }
     }
 }
 
-/// What every call goes through. The inner blocks end before anything is awaited, so that what is
-/// not kept does not make the future less `Send` than the user's own.
-fn story(plan: &Plan, call: &TokenStream, codec: &TokenStream, body: &TokenStream) -> TokenStream {
+/// What every call goes through. The body comes twice: to be run here, and to be run when the
+/// caller has left.
+fn story(
+    plan: &Plan,
+    call: &TokenStream,
+    codec: &TokenStream,
+    [here, behind]: [&TokenStream; 2],
+) -> TokenStream {
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
-    let returns = &plan.target.returns;
     let policy = policy(plan);
     let early = early_ttl(plan);
-    let late = late_ttl(plan);
-    let store_if = store_if(plan);
-    let (lookup, fill) = match plan.target.flow {
-        Flow::Sync => (
-            quote_spanned!(span=> #rt::lookup_sync(#call, #codec)),
-            quote_spanned!(span=> __fill.wait()),
-        ),
-        Flow::Async | Flow::Boxed => (
-            quote_spanned!(span=> #rt::lookup(#call, #codec).await),
-            quote_spanned!(span=> __fill.await),
-        ),
+    let lookup = match plan.target.flow {
+        Flow::Sync => quote_spanned!(span=> #rt::lookup_sync(#call, #codec)),
+        Flow::Async | Flow::Boxed => quote_spanned!(span=> #rt::lookup(#call, #codec).await),
+    };
+    let answers = match &plan.behind {
+        Some(plan_behind) if plan_behind.stale => {
+            let refresh = behind::refresh(plan, plan_behind, &load(plan, behind));
+            quote_spanned! {span=>
+                #rt::Step::Done(__r) => return __r,
+                #rt::Step::Stale(__r, __slot) => {
+                    #early
+                    #refresh
+                    return __r;
+                }
+            }
+        }
+        _ => quote_spanned!(span=> #rt::Step::Done(__r) | #rt::Step::Stale(__r, _) => return __r,),
+    };
+    let load = match &plan.behind {
+        Some(plan_behind) if plan_behind.detach => {
+            behind::detached(plan, plan_behind, &load(plan, behind))
+        }
+        _ => load(plan, here),
     };
     let story = quote_spanned! {span=>
         let __policy = #policy;
         let __slot = {
             let __step = #lookup;
             match __step {
-                #rt::Step::Done(__r) => return __r,
+                #answers
                 #rt::Step::Load(__slot) => __slot,
             }
         };
         #early
+        #load
+    };
+    match plan.target.flow {
+        Flow::Boxed => quote_spanned!(span=> #rt::std::boxed::Box::pin(async move { #story })),
+        Flow::Sync | Flow::Async => story,
+    }
+}
+
+/// From the body to the fill. The inner block ends before anything is awaited, so that what is not
+/// kept does not make the future less `Send` than the user's own.
+fn load(plan: &Plan, body: &TokenStream) -> TokenStream {
+    let span = Span::mixed_site();
+    let rt = plan.runtime(span);
+    let returns = &plan.target.returns;
+    let late = late_ttl(plan);
+    let store_if = store_if(plan);
+    let (run, fill) = match plan.target.flow {
+        Flow::Sync => (
+            quote_spanned!(span=> __slot.run_sync(#body)),
+            quote_spanned!(span=> __fill.wait()),
+        ),
+        Flow::Async | Flow::Boxed => (
+            quote_spanned!(span=> __slot.run(#body).await),
+            quote_spanned!(span=> __fill.await),
+        ),
+    };
+    quote_spanned! {span=>
         let (__kept, __fill) = {
-            let __r: #returns = #body;
+            let __r: #returns = #run;
             #late
             #store_if
             match __slot.loaded(__policy, __r) {
@@ -159,10 +204,6 @@ fn story(plan: &Plan, call: &TokenStream, codec: &TokenStream, body: &TokenStrea
         };
         #fill;
         __kept.join()
-    };
-    match plan.target.flow {
-        Flow::Boxed => quote_spanned!(span=> #rt::std::boxed::Box::pin(async move { #story })),
-        Flow::Sync | Flow::Async => story,
     }
 }
 
@@ -249,6 +290,10 @@ pub(super) fn spec(plan: &Plan) -> TokenStream {
         Setting::StoreNone => quote!(.none()),
         Setting::StoreNoneFor(millis) => quote!(.none_millis(#millis)),
         Setting::Jitter(percent) => quote!(.jitter_percent(#percent)),
+        Setting::Stale(millis) => quote!(.stale_millis(#millis)),
+        Setting::NoLease => quote!(.no_lease()),
+        Setting::Lease(millis) => quote!(.lease_millis(#millis)),
+        Setting::Follow(millis) => quote!(.follow_millis(#millis)),
     });
     quote_spanned! {span=>
         static __SPEC: #rt::Spec =

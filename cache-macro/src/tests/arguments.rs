@@ -31,12 +31,14 @@ fn type_and_const_parameters_are_part_of_the_key() {
                     let __step = rt::lookup(<load>::__call::<T, N>(&k), <load>::__codec::<T, N>())
                         .await;
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: T = rt::std::boxed::Box::pin(<load>::uncached::<T, N>(k, a)).await;
+                    let __r: T = __slot
+                        .run(rt::std::boxed::Box::pin(<load>::uncached::<T, N>(k, a)))
+                        .await;
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
                         rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
@@ -114,14 +116,13 @@ fn patterns_are_taken_apart_for_the_key_and_kept_for_the_body() {
                         )
                         .await;
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: u64 = rt::std::boxed::Box::pin(
-                            <load>::uncached(__arg0, __arg1, n, __arg3),
-                        )
+                    let __r: u64 = __slot
+                        .run(rt::std::boxed::Box::pin(<load>::uncached(__arg0, __arg1, n, __arg3)))
                         .await;
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
@@ -208,12 +209,12 @@ fn attributes_stay_and_lints_go_with_the_body() {
                         )
                         .await;
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: u64 = rt::std::boxed::Box::pin(<load>::uncached(id)).await;
+                    let __r: u64 = __slot.run(rt::std::boxed::Box::pin(<load>::uncached(id))).await;
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
                         rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),

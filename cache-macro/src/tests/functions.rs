@@ -29,14 +29,13 @@ fn an_async_function_gets_a_companion() {
                         )
                         .await;
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: Result<User, E> = rt::std::boxed::Box::pin(
-                            <load>::uncached(user_id, lang),
-                        )
+                    let __r: Result<User, E> = __slot
+                        .run(rt::std::boxed::Box::pin(<load>::uncached(user_id, lang)))
                         .await;
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
@@ -149,12 +148,12 @@ fn a_sync_function_waits_for_nothing() {
                         <square>::__codec(),
                     );
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: u32 = <square>::uncached(n);
+                    let __r: u32 = __slot.run_sync(move || <square>::uncached(n));
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
                         rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
@@ -225,12 +224,12 @@ fn a_boxed_future_stays_one() {
                             )
                             .await;
                         match __step {
-                            rt::Step::Done(__r) => return __r,
+                            rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                             rt::Step::Load(__slot) => __slot,
                         }
                     };
                     let (__kept, __fill) = {
-                        let __r: u64 = <load>::uncached(id, name).await;
+                        let __r: u64 = __slot.run(<load>::uncached(id, name)).await;
                         match __slot.loaded(__policy, __r) {
                             rt::Loaded::Pass(__r) => return __r,
                             rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
@@ -299,16 +298,17 @@ fn a_function_without_a_companion_holds_its_body() {
                         },
                     );
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: Result<u64, E> = (move || -> Result<u64, E> {
-                        let mut n = n;
-                        n += 1;
-                        Ok(body(id, n)?)
-                    })();
+                    let __r: Result<u64, E> = __slot
+                        .run_sync(move || -> Result<u64, E> {
+                            let mut n = n;
+                            n += 1;
+                            Ok(body(id, n)?)
+                        });
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
                         rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),

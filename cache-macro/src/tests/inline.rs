@@ -47,19 +47,22 @@ fn an_async_method_holds_its_body() {
                         )
                         .await;
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: Result<User, E> = rt::std::boxed::Box::pin(async move {
-                            if false {
-                                let __r: Result<User, E> = loop {};
-                                return __r;
-                            }
-                            let (a, b) = __arg1;
-                            Ok(self.body(id, a, b).await?)
-                        })
+                    let __r: Result<User, E> = __slot
+                        .run(
+                            rt::std::boxed::Box::pin(async move {
+                                if false {
+                                    let __r: Result<User, E> = loop {};
+                                    return __r;
+                                }
+                                let (a, b) = __arg1;
+                                Ok(self.body(id, a, b).await?)
+                            }),
+                        )
                         .await;
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
@@ -113,12 +116,12 @@ fn a_sync_method_holds_its_body() {
                         },
                     );
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: u64 = (move || -> u64 { self.body(id) })();
+                    let __r: u64 = __slot.run_sync(move || -> u64 { self.body(id) });
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
                         rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
@@ -191,18 +194,21 @@ fn what_async_trait_makes_is_one_future_again() {
                             )
                             .await;
                         match __step {
-                            rt::Step::Done(__r) => return __r,
+                            rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                             rt::Step::Load(__slot) => __slot,
                         }
                     };
                     let (__kept, __fill) = {
-                        let __r: u64 = (move || -> ::core::pin::Pin<
-                            Box<
-                                dyn ::core::future::Future<
-                                    Output = u64,
-                                > + ::core::marker::Send + 'async_trait,
-                            >,
-                        > { Box::pin(async move { self.body(id).await }) })()
+                        let __r: u64 = __slot
+                            .run(
+                                (move || -> ::core::pin::Pin<
+                                    Box<
+                                        dyn ::core::future::Future<
+                                            Output = u64,
+                                        > + ::core::marker::Send + 'async_trait,
+                                    >,
+                                > { Box::pin(async move { self.body(id).await }) })(),
+                            )
                             .await;
                         match __slot.loaded(__policy, __r) {
                             rt::Loaded::Pass(__r) => return __r,
@@ -267,18 +273,21 @@ fn an_associated_function_is_known_by_the_flag() {
                         )
                         .await;
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: Option<u64> = rt::std::boxed::Box::pin(async move {
-                            if false {
-                                let __r: Option<u64> = loop {};
-                                return __r;
-                            }
-                            body(id)
-                        })
+                    let __r: Option<u64> = __slot
+                        .run(
+                            rt::std::boxed::Box::pin(async move {
+                                if false {
+                                    let __r: Option<u64> = loop {};
+                                    return __r;
+                                }
+                                body(id)
+                            }),
+                        )
                         .await;
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,

@@ -34,12 +34,14 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                         )
                         .await;
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let (__kept, __fill) = {
-                    let __r: Option<User> = rt::std::boxed::Box::pin(<load>::uncached(id)).await;
+                    let __r: Option<User> = __slot
+                        .run(rt::std::boxed::Box::pin(<load>::uncached(id)))
+                        .await;
                     let __slot = __slot.ttl(rt::ttl_of(__policy, &__r, |user: &User| user.ttl));
                     let __slot = __slot.store_if(rt::store_if(__policy, &__r, |user| user.active));
                     match __slot.loaded(__policy, __r) {
@@ -96,13 +98,15 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                         )
                         .await;
                     match __step {
-                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
                 let __slot = __slot.ttl({ rt::IntoTtl::into_ttl(ttl_for(&kind)) });
                 let (__kept, __fill) = {
-                    let __r: User = rt::std::boxed::Box::pin(<load>::uncached(id, kind)).await;
+                    let __r: User = __slot
+                        .run(rt::std::boxed::Box::pin(<load>::uncached(id, kind)))
+                        .await;
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
                         rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use quick_cache::Weighter;
 use quick_cache::unsync;
 
+use super::{Found, Leased, Left, Lock};
 use crate::key::Key;
+use crate::lease::Token;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
     // One lock makes every verb atomic, as a server's single thread does.
-    entries: Mutex<unsync::Cache<Key, Entry, ByBytes>>,
+    entries: Mutex<Entries>,
     clock: Clock,
 }
 
@@ -46,28 +48,159 @@ impl Memory {
         }
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<Vec<u8>> {
-        let mut entries = self.entries();
+    pub(crate) fn get(&self, key: &Key, left: bool) -> Found {
         let now = self.clock.now();
-        match entries.get(key) {
-            None => None,
-            Some(entry) if entry.expires.is_some_and(|at| at <= now) => {
-                entries.remove(key);
-                None
+        let mut entries = self.entries();
+        let Some(entry) = live(&mut entries, key, now) else {
+            return Found::default();
+        };
+        let left = match entry.expires {
+            _ if !left => Left::Unknown,
+            None => Left::Forever,
+            Some(at) => Left::For(at.saturating_sub(now)),
+        };
+        let json = Some(entry.value.clone());
+        Found { json, left }
+    }
+
+    pub(crate) fn get_many(&self, keys: &[Key]) -> Vec<Option<Vec<u8>>> {
+        keys.iter().map(|key| self.get(key, false).json).collect()
+    }
+
+    pub(crate) fn lease(&self, key: &Key, token: &Token, life: Duration) -> Leased {
+        let now = self.clock.now();
+        let mut entries = self.entries();
+        entries.remove(&refresh(key));
+        match live(&mut entries, key, now).map(|entry| entry.value.clone()) {
+            None => {
+                put(
+                    &mut entries,
+                    key,
+                    token.as_bytes(),
+                    Some(now.saturating_add(life)),
+                );
+                Leased::Ours
             }
-            Some(entry) => Some(entry.value.clone()),
+            Some(stored) => match Token::read(&stored) {
+                Some(holder) => Leased::Held(holder),
+                None => Leased::Value(stored),
+            },
         }
     }
 
-    pub(crate) fn fill(&self, key: &Key, value: Vec<u8>, ttl: Option<Duration>) {
+    pub(crate) fn displace(
+        &self,
+        key: &Key,
+        unusable: &[u8],
+        token: &Token,
+        life: Duration,
+    ) -> bool {
+        let now = self.clock.now();
+        let mut entries = self.entries();
+        let same = live(&mut entries, key, now).is_some_and(|entry| entry.value == unusable);
+        if same {
+            entries.remove(&refresh(key));
+            put(
+                &mut entries,
+                key,
+                token.as_bytes(),
+                Some(now.saturating_add(life)),
+            );
+        }
+        same
+    }
+
+    pub(crate) fn seize(&self, key: &Key, token: &Token, life: Duration) {
+        let expires = self.clock.now().saturating_add(life);
+        let mut entries = self.entries();
+        entries.remove(&refresh(key));
+        put(&mut entries, key, token.as_bytes(), Some(expires));
+    }
+
+    pub(crate) fn extend(&self, key: &Key, lock: Lock, token: &Token, life: Duration) -> bool {
+        let now = self.clock.now();
+        let mut entries = self.entries();
+        let place = at(key, lock);
+        let held = holds(&mut entries, &place, token, now);
+        if held {
+            put(
+                &mut entries,
+                &place,
+                token.as_bytes(),
+                Some(now.saturating_add(life)),
+            );
+        }
+        held
+    }
+
+    pub(crate) fn fill(
+        &self,
+        key: &Key,
+        lock: Lock,
+        token: &Token,
+        json: Vec<u8>,
+        ttl: Option<Duration>,
+    ) -> bool {
+        let now = self.clock.now();
+        let mut entries = self.entries();
+        if !holds(&mut entries, &at(key, lock), token, now) {
+            return false;
+        }
+        if lock == Lock::Refresh {
+            entries.remove(&refresh(key));
+            let is_value = |entry: &Entry| Token::read(&entry.value).is_none();
+            if !live(&mut entries, key, now).is_some_and(is_value) {
+                return false;
+            }
+        }
+        put(
+            &mut entries,
+            key,
+            &json,
+            ttl.map(|ttl| now.saturating_add(ttl)),
+        );
+        true
+    }
+
+    pub(crate) fn set(&self, key: &Key, json: Vec<u8>, ttl: Option<Duration>) {
         let expires = ttl.map(|ttl| self.clock.now().saturating_add(ttl));
-        self.entries().insert(key.clone(), Entry { value, expires });
+        let mut entries = self.entries();
+        entries.remove(&refresh(key));
+        put(&mut entries, key, &json, expires);
+    }
+
+    pub(crate) fn release(&self, key: &Key, lock: Lock, token: &Token) {
+        let now = self.clock.now();
+        let mut entries = self.entries();
+        let place = at(key, lock);
+        if holds(&mut entries, &place, token, now) {
+            entries.remove(&place);
+        }
+    }
+
+    pub(crate) fn claim(&self, key: &Key, token: &Token, life: Duration, take_over: bool) -> bool {
+        let now = self.clock.now();
+        let mut entries = self.entries();
+        let place = refresh(key);
+        if !take_over && live(&mut entries, &place, now).is_some() {
+            return false;
+        }
+        put(
+            &mut entries,
+            &place,
+            token.as_bytes(),
+            Some(now.saturating_add(life)),
+        );
+        true
     }
 
     pub(crate) fn remove(&self, key: &Key) -> bool {
-        let removed = self.entries().remove(key);
         let now = self.clock.now();
-        removed.is_some_and(|(_, entry)| entry.expires.is_none_or(|at| at > now))
+        let mut entries = self.entries();
+        entries.remove(&refresh(key));
+        let was = live(&mut entries, key, now).is_some();
+        entries.remove(key);
+        was
     }
 
     /// Moves this store's clock.
@@ -75,9 +208,40 @@ impl Memory {
         self.clock.advance(by);
     }
 
-    fn entries(&self) -> MutexGuard<'_, unsync::Cache<Key, Entry, ByBytes>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+type Entries = unsync::Cache<Key, Entry, ByBytes>;
+
+fn refresh(key: &Key) -> Key {
+    key.refresh()
+}
+
+fn at(key: &Key, lock: Lock) -> Key {
+    match lock {
+        Lock::Lease => key.clone(),
+        Lock::Refresh => refresh(key),
+    }
+}
+
+/// The entry, if its time is not over; one whose time is over is taken out on the way.
+fn live<'a>(entries: &'a mut Entries, key: &Key, now: Duration) -> Option<&'a Entry> {
+    let is_over = |entry: &Entry| entry.expires.is_some_and(|at| at <= now);
+    if entries.peek(key).is_some_and(is_over) {
+        entries.remove(key);
+    }
+    entries.get(key)
+}
+
+fn holds(entries: &mut Entries, place: &Key, token: &Token, now: Duration) -> bool {
+    live(entries, place, now).is_some_and(|entry| entry.value == token.as_bytes())
+}
+
+fn put(entries: &mut Entries, key: &Key, value: &[u8], expires: Option<Duration>) {
+    let value = value.to_vec();
+    entries.insert(key.clone(), Entry { value, expires });
 }
 
 /// Real time since it was made, plus what it was moved by.
@@ -121,24 +285,24 @@ mod tests {
     #[test]
     fn what_was_filled_is_found_until_its_time_is_over() {
         let memory = Memory::new(1 << 20);
-        memory.fill(&key(1), b"1".to_vec(), Some(Duration::from_secs(60)));
-        memory.fill(&key(2), b"2".to_vec(), None);
+        memory.set(&key(1), b"1".to_vec(), Some(Duration::from_secs(60)));
+        memory.set(&key(2), b"2".to_vec(), None);
         memory.advance(Duration::from_secs(59));
-        assert_eq!(memory.get(&key(1)), Some(b"1".to_vec()));
+        assert_eq!(memory.get(&key(1), false).json, Some(b"1".to_vec()));
         memory.advance(Duration::from_secs(1));
-        assert_eq!(memory.get(&key(1)), None);
+        assert_eq!(memory.get(&key(1), false).json, None);
         memory.advance(Duration::MAX);
-        assert_eq!(memory.get(&key(2)), Some(b"2".to_vec()));
+        assert_eq!(memory.get(&key(2), false).json, Some(b"2".to_vec()));
     }
 
     #[test]
     fn removing_tells_whether_something_was_there() {
         let memory = Memory::new(1 << 20);
         assert!(!memory.remove(&key(1)));
-        memory.fill(&key(1), b"1".to_vec(), None);
+        memory.set(&key(1), b"1".to_vec(), None);
         assert!(memory.remove(&key(1)));
         assert!(!memory.remove(&key(1)));
-        memory.fill(&key(1), b"1".to_vec(), Some(Duration::from_secs(1)));
+        memory.set(&key(1), b"1".to_vec(), Some(Duration::from_secs(1)));
         memory.advance(Duration::from_secs(1));
         assert!(!memory.remove(&key(1)));
     }
@@ -147,7 +311,7 @@ mod tests {
     fn it_never_holds_more_bytes_than_it_was_given() {
         let memory = Memory::new(100_000);
         for n in 0..10_000 {
-            memory.fill(&key(n), vec![b'1'; 100], None);
+            memory.set(&key(n), vec![b'1'; 100], None);
             assert!(memory.entries().weight() <= 100_000);
         }
         assert!(memory.entries().len() > 100);

@@ -3,15 +3,70 @@
 mod memory;
 mod redis;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
-use crate::error::Error;
-use crate::key::Key;
+use deadpool_redis::Pool;
 
 use self::memory::Memory;
 use self::redis::Redis;
-use deadpool_redis::Pool;
+use crate::config::Config;
+use crate::error::Error;
+use crate::key::Key;
+use crate::lease::Token;
+use crate::owed::Owed;
+
+/// What stands under a key, and for how long yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) json: Option<Vec<u8>>,
+    pub(crate) left: Left,
+}
+
+/// How long a value stays yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// It was gone when this was asked, or it was not asked.
+    #[default]
+    Unknown,
+    Forever,
+    For(Duration),
+}
+
+/// What came of asking for a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Leased {
+    Ours,
+    /// Somebody holds it with this token.
+    Held(Token),
+    /// There is a value instead.
+    Value(Vec<u8>),
+    /// There is something that is no string and so was never ours.
+    Foreign,
+    /// The server does not let leases be kept, so there are none.
+    Unfenced,
+}
+
+/// What became of an invalidation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Invalidated {
+    /// A value was there and is gone.
+    Removed,
+    /// There was nothing to remove.
+    Absent,
+    /// The server is away: the invalidation is owed. Until it was made up for, which comes before
+    /// anything else on the next connection, this process does not read the key; other processes
+    /// may.
+    Queued,
+}
+
+/// Where a token stands: in the place of the value, or beside a value that is refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    Lease,
+    Refresh,
+}
 
 #[derive(Debug)]
 pub(crate) enum Store {
@@ -19,57 +74,139 @@ pub(crate) enum Store {
     Memory(Memory),
 }
 
+/// Calls the same verb of whichever store it is.
+macro_rules! of_each {
+    ($store:expr, $verb:ident($($argument:expr),*)) => {
+        match $store {
+            Self::Redis(redis) => redis.$verb($($argument),*).await,
+            Self::Memory(memory) => Ok(memory.$verb($($argument),*)),
+        }
+    };
+}
+
 impl Store {
     /// The store that the configuration's URL names. Connects to nothing.
-    pub(crate) fn open(config: &Config) -> Result<Self, Error> {
+    pub(crate) fn open(config: &Config, owed: &Arc<Owed>) -> Result<Self, Error> {
         if config.url == "memory://" {
             return Ok(Self::memory(config));
         }
-        Redis::new(config).map(Self::Redis)
+        Redis::new(config, owed).map(Self::Redis)
     }
 
     pub(crate) fn memory(config: &Config) -> Self {
         Self::Memory(Memory::new(config.memory_bytes))
     }
 
-    /// What stands under the key; what is no string was never ours and counts as nothing.
-    pub(crate) async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
-        match self {
-            Self::Redis(redis) => redis.get(key).await,
-            Self::Memory(memory) => Ok(memory.get(key)),
-        }
+    /// What stands under the key, and with `left` for how long yet. What is no string was never
+    /// ours and counts as nothing.
+    pub(crate) async fn get(&self, key: &Key, left: bool) -> Result<Found, Error> {
+        of_each!(self, get(key, left))
     }
 
-    /// One answer for each key, in their order, in one round trip.
+    /// What stands under each key, in their order, in one round trip.
     pub(crate) async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Error> {
-        match self {
-            Self::Redis(redis) => redis.get_many(keys).await,
-            Self::Memory(memory) => Ok(keys.iter().map(|key| memory.get(key)).collect()),
-        }
+        of_each!(self, get_many(keys))
     }
 
-    /// Stores a value, replacing whatever stands there; without a time to live it stays until it
-    /// is removed.
+    /// Takes the lease of the key if nothing stands there. Whoever takes it ends a refresh under
+    /// way: what that one read is older than what will be loaded now.
+    pub(crate) async fn lease(
+        &self,
+        key: &Key,
+        token: &Token,
+        life: Duration,
+    ) -> Result<Leased, Error> {
+        of_each!(self, lease(key, token, life))
+    }
+
+    /// Puts a lease in the place of bytes that cannot be used, if they still stand there.
+    pub(crate) async fn displace(
+        &self,
+        key: &Key,
+        unusable: &[u8],
+        token: &Token,
+        life: Duration,
+    ) -> Result<bool, Error> {
+        of_each!(self, displace(key, unusable, token, life))
+    }
+
+    /// Puts a lease under the key whatever stands there, and ends a refresh under way.
+    pub(crate) async fn seize(
+        &self,
+        key: &Key,
+        token: &Token,
+        life: Duration,
+    ) -> Result<(), Error> {
+        of_each!(self, seize(key, token, life))
+    }
+
+    /// Lets the holder's token live for so long from now. Whether it is still there.
+    pub(crate) async fn extend(
+        &self,
+        key: &Key,
+        lock: Lock,
+        token: &Token,
+        life: Duration,
+    ) -> Result<bool, Error> {
+        of_each!(self, extend(key, lock, token, life))
+    }
+
+    /// Stores the holder's value if its token is still there. Whether it was.
     pub(crate) async fn fill(
         &self,
         key: &Key,
-        value: Vec<u8>,
+        lock: Lock,
+        token: &Token,
+        json: Vec<u8>,
+        ttl: Option<Duration>,
+    ) -> Result<bool, Error> {
+        of_each!(self, fill(key, lock, token, json, ttl))
+    }
+
+    /// Stores a value whatever stands there.
+    pub(crate) async fn set(
+        &self,
+        key: &Key,
+        json: Vec<u8>,
         ttl: Option<Duration>,
     ) -> Result<(), Error> {
+        of_each!(self, set(key, json, ttl))
+    }
+
+    /// Gives the holder's token back.
+    pub(crate) async fn release(&self, key: &Key, lock: Lock, token: &Token) -> Result<(), Error> {
+        of_each!(self, release(key, lock, token))
+    }
+
+    /// Claims the refreshing of the key's value; whether nobody had claimed it before, unless it is
+    /// taken over.
+    pub(crate) async fn claim(
+        &self,
+        key: &Key,
+        token: &Token,
+        life: Duration,
+        take_over: bool,
+    ) -> Result<bool, Error> {
+        of_each!(self, claim(key, token, life, take_over))
+    }
+
+    /// Ends a refresh under way, then removes what stands under the key, in this order: the other
+    /// way round, the refresh could store its old value in between.
+    pub(crate) async fn remove(&self, key: &Key) -> Result<Invalidated, Error> {
         match self {
-            Self::Redis(redis) => redis.fill(key, value, ttl).await,
-            Self::Memory(memory) => {
-                memory.fill(key, value, ttl);
-                Ok(())
-            }
+            Self::Redis(redis) => redis.remove(key).await,
+            Self::Memory(memory) => Ok(match memory.remove(key) {
+                true => Invalidated::Removed,
+                false => Invalidated::Absent,
+            }),
         }
     }
 
-    /// Whether there was something to remove.
-    pub(crate) async fn remove(&self, key: &Key) -> Result<bool, Error> {
+    /// Whether nothing can be compared here before it is replaced, so that there are no leases.
+    pub(crate) fn is_unfenced(&self) -> bool {
         match self {
-            Self::Redis(redis) => redis.remove(key).await,
-            Self::Memory(memory) => Ok(memory.remove(key)),
+            Self::Redis(redis) => redis.is_unfenced(),
+            Self::Memory(_) => false,
         }
     }
 
@@ -82,7 +219,7 @@ impl Store {
 
     pub(crate) fn pool(&self) -> Option<&Pool> {
         match self {
-            Self::Redis(redis) => Some(redis.pool()),
+            Self::Redis(redis) => redis.pool(),
             Self::Memory(_) => None,
         }
     }

@@ -1,46 +1,87 @@
 //! How a connection is made: one reading of the configuration feeds the pool and the lane.
 
+use std::fmt;
 use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, Runtime};
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+#[cfg(feature = "cluster")]
+use redis::cluster::ClusterClient;
+#[cfg(feature = "cluster")]
+use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError,
+    RedisResult, Value,
+};
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 
 #[derive(Debug)]
 pub(super) struct Connector {
-    client: Client,
+    server: Server,
     connect_timeout: Duration,
     response_timeout: Duration,
     pool_size: usize,
 }
 
+/// What connections are made to.
+enum Server {
+    Standalone(Client),
+    #[cfg(feature = "cluster")]
+    Cluster(ClusterClient),
+}
+
+/// A connection for the cache's own calls, with many commands in flight.
+#[derive(Clone)]
+pub(super) enum Connection {
+    Standalone(MultiplexedConnection),
+    #[cfg(feature = "cluster")]
+    Cluster(ClusterConnection),
+}
+
+impl Connection {
+    /// One answer each.
+    pub(super) async fn send(
+        &mut self,
+        commands: &Pipeline,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        let count = commands.len();
+        let answers = match self {
+            Self::Standalone(connection) => connection.req_packed_commands(commands, 0, count),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(connection) => connection.req_packed_commands(commands, 0, count),
+        };
+        Ok(answers
+            .await?
+            .into_iter()
+            .map(Value::extract_error)
+            .collect())
+    }
+}
+
 impl Connector {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
-        let info = connection_info(&config.url)?;
-        let client = Client::open(info).map_err(|cause| {
-            Error::new(ErrorKind::Config, "the URL does not name a Redis server").because(cause)
-        })?;
         Ok(Self {
-            client,
+            server: server(config)?,
             connect_timeout: config.connect_timeout,
             response_timeout: config.response_timeout,
             pool_size: config.pool_size,
         })
     }
 
-    /// The pool for the user's own commands. It connects when a connection is first taken from it,
-    /// and no wait of it is without an end.
-    pub(super) fn pool(&self) -> Result<Pool, Error> {
-        let info = self.client.get_connection_info().clone();
-        let wrong = |cause: RedisError| {
-            Error::new(ErrorKind::Config, "the connection pool cannot be set up").because(cause)
+    /// The pool for the user's own commands, where there is one server to connect to. It connects
+    /// when a connection is first taken from it, and no wait of it is without an end.
+    pub(super) fn pool(&self) -> Result<Option<Pool>, Error> {
+        let client = match &self.server {
+            Server::Standalone(client) => client,
+            #[cfg(feature = "cluster")]
+            Server::Cluster(_) => return Ok(None),
         };
-        let manager = Manager::new_with_config(info, self.settings()).map_err(wrong)?;
-        Pool::builder(manager)
+        let info = client.get_connection_info().clone();
+        let manager = Manager::new_with_config(info, self.settings()).map_err(not_a_server)?;
+        let pool = Pool::builder(manager)
             .max_size(self.pool_size)
             .wait_timeout(Some(self.connect_timeout + self.response_timeout))
             .create_timeout(Some(self.connect_timeout + self.response_timeout))
@@ -49,14 +90,25 @@ impl Connector {
             .build()
             .map_err(|cause| {
                 Error::new(ErrorKind::Config, "the connection pool cannot be set up").because(cause)
-            })
+            })?;
+        Ok(Some(pool))
     }
 
-    /// A connection for the cache's own calls.
-    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        self.client
-            .get_multiplexed_async_connection_with_config(&self.settings())
-            .await
+    /// Whether keys are on several nodes, so that a command may name only those of one.
+    pub(super) fn is_cluster(&self) -> bool {
+        !matches!(self.server, Server::Standalone(_))
+    }
+
+    pub(super) async fn connect(&self) -> RedisResult<Connection> {
+        match &self.server {
+            Server::Standalone(client) => {
+                let settings = self.settings();
+                let connection = client.get_multiplexed_async_connection_with_config(&settings);
+                connection.await.map(Connection::Standalone)
+            }
+            #[cfg(feature = "cluster")]
+            Server::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+        }
     }
 
     fn settings(&self) -> AsyncConnectionConfig {
@@ -66,34 +118,88 @@ impl Connector {
     }
 }
 
-fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
+fn server(config: &Config) -> Result<Server, Error> {
     let wrong = |text: String| Error::new(ErrorKind::Config, text);
-    let Some((scheme, _)) = url.split_once("://") else {
+    let url = config.url.as_str();
+    let Some((scheme, rest)) = url.split_once("://") else {
         return Err(wrong(
             "the URL has no scheme; write `redis://host:port`, or `memory://` for no server".into(),
         ));
     };
     match scheme {
-        "redis" | "redis+unix" | "unix" => {}
-        "memory" => {
-            return Err(wrong(
-                "the in-memory store has no address; write `memory://`".into(),
-            ));
+        "redis" | "redis+unix" | "unix" => Client::open(connection_info(url)?)
+            .map(Server::Standalone)
+            .map_err(not_a_server),
+        "redis+cluster" => cluster(config, rest),
+        "memory" => Err(wrong(
+            "the in-memory store has no address; write `memory://`".into(),
+        )),
+        "rediss" | "redis+sentinel" => {
+            Err(wrong(format!("this version does not speak `{scheme}://`")))
         }
-        "rediss" | "redis+cluster" | "redis+sentinel" => {
-            return Err(wrong(format!("this build does not speak `{scheme}://`")));
-        }
-        _ => {
-            return Err(wrong(format!(
-                "unknown scheme `{scheme}://`; known are `redis://`, `redis+unix://` and `memory://`"
-            )));
-        }
+        _ => Err(wrong(format!(
+            "unknown scheme `{scheme}://`; known are `redis://`, `redis+unix://`, \
+             `redis+cluster://` and `memory://`"
+        ))),
     }
+}
+
+#[cfg(not(feature = "cluster"))]
+fn cluster(_config: &Config, _nodes: &str) -> Result<Server, Error> {
+    Err(Error::new(
+        ErrorKind::Config,
+        "`redis+cluster://` needs the feature `cluster` of cache-runtime",
+    ))
+}
+
+/// `user:password@host:port,host:port`: any nodes of the cluster, the others are found by them.
+///
+/// The client sends again what it thinks lost, which must not happen to a command with a fresh
+/// token: so its own deadline is later than the one after which nobody waits for an answer.
+#[cfg(feature = "cluster")]
+fn cluster(config: &Config, nodes: &str) -> Result<Server, Error> {
+    let (login, nodes) = match nodes.rsplit_once('@') {
+        Some((login, nodes)) => (format!("{login}@"), nodes),
+        None => (String::new(), nodes),
+    };
+    let nodes: Result<Vec<_>, Error> = nodes
+        .split(',')
+        .map(|node| connection_info(&format!("redis://{login}{node}")))
+        .collect();
+    let late = 2 * (config.connect_timeout + config.response_timeout);
+    ClusterClient::builder(nodes?)
+        .connection_timeout(config.connect_timeout)
+        .response_timeout(late)
+        .overall_response_timeout(Some(late))
+        .tcp_settings(TcpSettings::default().set_nodelay(true))
+        .build()
+        .map(Server::Cluster)
+        .map_err(not_a_server)
+}
+
+fn not_a_server(cause: RedisError) -> Error {
+    Error::new(ErrorKind::Config, "the URL does not name a Redis server").because(cause)
+}
+
+fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
     // The cause may quote parts of the URL, where passwords are.
     let info = url.into_connection_info().map_err(|_| {
-        wrong("the URL is malformed; write `redis://user:password@host:port/db`".into())
+        Error::new(
+            ErrorKind::Config,
+            "the URL is malformed; write `redis://user:password@host:port/db`",
+        )
     })?;
     Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Standalone(_) => "Standalone",
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => "Cluster",
+        })
+    }
 }
 
 #[cfg(test)]
@@ -108,10 +214,10 @@ mod tests {
             "redis://user:pa55word@cache.example:port",
             "redis://user:pa55word@cache.example/not-a-db",
             "rediss://user:pa55word@cache.example",
-            "redis+cluster://user:pa55word@cache.example",
+            "redis+cluster://user:pa55word@cache.example:port",
             "memory://pa55word",
         ] {
-            let error = connection_info(url).unwrap_err();
+            let error = Connector::new(&Config::new(url)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{url}");
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("pa55word"), "{shown}");
@@ -121,7 +227,7 @@ mod tests {
     #[test]
     fn setting_up_the_pool_reaches_for_no_server() {
         let connector = Connector::new(&Config::new("redis://127.0.0.1:1")).unwrap();
-        assert_eq!(connector.pool().unwrap().status().size, 0);
+        assert_eq!(connector.pool().unwrap().unwrap().status().size, 0);
     }
 
     #[test]

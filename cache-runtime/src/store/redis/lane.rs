@@ -1,22 +1,35 @@
 //! One shared connection with many commands in flight.
 //!
 //! A connection that broke or fell silent is dropped by whoever notices, and the next command
-//! makes a new one. A command that met a connection which had broken while idle is sent once more
-//! on a new one: each command sent here does no harm when it runs twice.
+//! makes a new one. Before it is used, what is owed is made up for on it.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, ErrorKind as Kind, RedisError, ServerErrorKind, Value};
+use redis::{ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
-use super::connect::Connector;
+use super::connect::{Connection, Connector};
 use crate::error::{Error, ErrorKind};
+use crate::owed::Owed;
+
+/// Whether commands that met a connection which had broken while idle are sent once more on a new
+/// one. Commands that carry a fresh token never are: a first copy that arrives late would be taken
+/// for the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    Yes,
+    No,
+}
 
 pub(super) struct Lane {
     connector: Connector,
+    prefix: String,
+    owed: Arc<Owed>,
     state: Mutex<State>,
+    closed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -24,14 +37,13 @@ struct State {
     live: Option<Numbered>,
     failed: Option<Failed>,
     made: u64,
-    closed: bool,
 }
 
 /// A connection, and which one it is, so that nobody drops its successor.
 #[derive(Clone)]
 struct Numbered {
     number: u64,
-    connection: MultiplexedConnection,
+    connection: Connection,
 }
 
 struct Failed {
@@ -40,36 +52,67 @@ struct Failed {
 }
 
 impl Lane {
-    pub(super) fn new(connector: Connector) -> Self {
+    pub(super) fn new(connector: Connector, prefix: &str, owed: &Arc<Owed>) -> Self {
         Self {
             connector,
+            prefix: prefix.to_owned(),
+            owed: owed.clone(),
             state: Mutex::default(),
+            closed: AtomicBool::new(false),
         }
     }
 
-    pub(super) async fn send(&self, command: &Cmd) -> Result<Value, Error> {
+    /// Sends commands together; one answer each.
+    pub(super) async fn send(
+        &self,
+        commands: &Pipeline,
+        again: Again,
+    ) -> Result<Vec<RedisResult<Value>>, Error> {
         let first = self.connection().await?;
-        match self.send_on(first, command).await {
-            Err(error) if broke(&error) => {}
-            answer => return answer.map_err(told),
+        match self.send_on(first, commands).await {
+            Err(error) if again == Again::Yes && broke(&error) => {}
+            answers => return answers.map_err(told),
         }
         let second = self.connection().await?;
-        self.send_on(second, command).await.map_err(told)
+        self.send_on(second, commands).await.map_err(told)
+    }
+
+    /// Makes up for what is owed, now.
+    pub(super) async fn settle(&self) -> Result<(), Error> {
+        let mut live = self.connection().await?;
+        let settled = self.make_up(&mut live.connection).await;
+        if settled.as_ref().is_err_and(ends_the_lane) {
+            self.drop_connection(live.number).await;
+        }
+        settled.map_err(told)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     pub(super) async fn close(&self) {
-        let mut state = self.state.lock().await;
-        state.closed = true;
-        state.live = None;
+        self.closed.store(true, Ordering::Release);
+        self.state.lock().await.live = None;
     }
 
-    async fn send_on(&self, mut on: Numbered, command: &Cmd) -> Result<Value, RedisError> {
-        let answer = on.connection.req_packed_command(command).await;
-        let answer = answer.and_then(Value::extract_error);
-        if answer.as_ref().is_err_and(ends_the_lane) {
+    async fn send_on(
+        &self,
+        mut on: Numbered,
+        commands: &Pipeline,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        let answers = on.connection.send(commands).await;
+        let ends = match &answers {
+            Err(error) => ends_the_lane(error),
+            Ok(answers) => answers
+                .iter()
+                .filter_map(|of| of.as_ref().err())
+                .any(ends_the_lane),
+        };
+        if ends {
             self.drop_connection(on.number).await;
         }
-        answer
+        answers
     }
 
     /// The shared connection. Whoever waits here while another connects shares the outcome: a
@@ -77,7 +120,7 @@ impl Lane {
     async fn connection(&self) -> Result<Numbered, Error> {
         let began = Instant::now();
         let mut state = self.state.lock().await;
-        if state.closed {
+        if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "the cache was shut down"));
         }
         if let Some(live) = &state.live {
@@ -86,7 +129,7 @@ impl Lane {
         if let Some(failed) = state.failed.as_ref().filter(|failed| failed.at >= began) {
             return Err(failed.error.clone());
         }
-        match self.connector.connect().await {
+        match self.connect().await {
             Ok(connection) => {
                 state.made += 1;
                 let number = state.made;
@@ -102,6 +145,32 @@ impl Lane {
                 Err(error)
             }
         }
+    }
+
+    async fn connect(&self) -> RedisResult<Connection> {
+        let mut connection = self.connector.connect().await?;
+        self.make_up(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Key by key: in a cluster each may be on another node.
+    async fn make_up(&self, connection: &mut Connection) -> RedisResult<()> {
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        let debt = self.owed.debt();
+        for key in debt.keys() {
+            let mut commands = Pipeline::with_capacity(2);
+            commands
+                .cmd("UNLINK")
+                .arg(key.refresh_on_server(&self.prefix));
+            commands.cmd("UNLINK").arg(key.on_server(&self.prefix));
+            for answer in connection.send(&commands).await? {
+                answer?;
+            }
+        }
+        self.owed.settle(&debt);
+        Ok(())
     }
 
     async fn drop_connection(&self, number: u64) {
@@ -137,7 +206,7 @@ fn ends_the_lane(error: &RedisError) -> bool {
 
 /// What redis-rs reports, without what it quotes: its errors of parsing and conversion hold the
 /// bytes that they met, which may be a stored value.
-fn told(error: RedisError) -> Error {
+pub(super) fn told(error: RedisError) -> Error {
     match error.kind() {
         Kind::Parse | Kind::UnexpectedReturnType => Error::new(
             ErrorKind::Unavailable,

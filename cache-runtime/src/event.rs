@@ -1,0 +1,158 @@
+//! What happened in a call, told as it happens: to listeners, and to the counters of the function.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+/// One step of a call of an annotated function, or of an invalidation.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// Which step.
+    pub kind: EventKind,
+    /// The function's name, as its keys begin; empty for a key by hand.
+    pub function: &'a str,
+    /// The key as the server has it.
+    pub key: &'a str,
+    /// Since the call began.
+    pub elapsed: Duration,
+}
+
+/// The steps of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The stored value is returned.
+    Hit,
+    /// The stored value is past its time to live and is returned all the same, since the function
+    /// has `stale`.
+    Stale,
+    /// Nothing usable is stored.
+    Miss,
+    /// What is stored cannot be read as the function's type; it is replaced by what is loaded.
+    Unreadable,
+    /// Another call of this process, or another process, is loading this key: its value is waited
+    /// for.
+    Waited,
+    /// The value that was waited for is returned.
+    Joined,
+    /// The body runs, with the lease of the key.
+    Led,
+    /// The body runs past the cache: there is no server to ask, the key is too long, or enough was
+    /// waited for.
+    Bypassed,
+    /// The loaded value is stored.
+    Filled,
+    /// The loaded value is not stored, since the key was invalidated while it was loaded.
+    Refused,
+    /// The loaded value is not stored, since the server did not take it.
+    Failed,
+    /// The loaded value is not stored, since it is too large, no JSON, or lives for no time at all.
+    Unstorable,
+    /// The body gave nothing to store: the lease is given back.
+    Released,
+    /// A refresh behind the caller begins.
+    Refreshing,
+    /// The value was removed.
+    Invalidated,
+    /// The server is away: the removal is owed.
+    Owed,
+}
+
+pub(crate) const KINDS: usize = EventKind::Owed as usize + 1;
+
+/// The counters of one function, one for each kind of event.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) function: &'static str,
+    counts: [AtomicU64; KINDS],
+}
+
+impl Counters {
+    pub(crate) fn new(function: &'static str) -> Self {
+        Self {
+            function,
+            counts: Default::default(),
+        }
+    }
+
+    pub(crate) fn add(&self, kind: EventKind) {
+        self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self, kind: EventKind) -> u64 {
+        self.counts[kind as usize].load(Ordering::Relaxed)
+    }
+}
+
+type Listener = dyn Fn(&Event<'_>) + Send + Sync;
+
+/// Who listens to a cache.
+#[derive(Default)]
+pub(crate) struct Listeners {
+    any: AtomicBool,
+    all: RwLock<Vec<Arc<Listener>>>,
+}
+
+impl Listeners {
+    pub(crate) fn add(self: &Arc<Self>, listener: Arc<Listener>) -> Listening {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        all.push(listener.clone());
+        self.any.store(true, Ordering::Release);
+        Listening {
+            listeners: Arc::downgrade(self),
+            listener,
+        }
+    }
+
+    /// Whether an event is worth putting together.
+    pub(crate) fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        // A listener may make annotated calls itself, so it is called without the lock.
+        let all = self
+            .all
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for listener in all {
+            listener(event);
+        }
+    }
+}
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listeners").finish_non_exhaustive()
+    }
+}
+
+/// Keeps a listener; made by [`Cache::on_event`](crate::Cache::on_event).
+#[must_use = "the listener is removed when this is dropped"]
+pub struct Listening {
+    listeners: Weak<Listeners>,
+    listener: Arc<Listener>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let Some(listeners) = self.listeners.upgrade() else {
+            return;
+        };
+        let mut all = listeners
+            .all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.retain(|listener| !Arc::ptr_eq(listener, &self.listener));
+        listeners.any.store(!all.is_empty(), Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,395 @@
+//! No number of callers, threads or processes makes the body run twice for one key at one time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use cache_runtime::{Cache, read_through};
+use futures_util::future::join_all;
+
+use crate::support::{Server, Worker, is_own_process, say, tell, together, wait_to_go};
+
+const BODY: Duration = Duration::from_millis(100);
+
+static BODIES: AtomicU64 = AtomicU64::new(0);
+
+fn bodies() -> u64 {
+    BODIES.swap(0, Relaxed)
+}
+
+#[read_through(name = "slow", ttl = 60)]
+async fn slow(key: u64) -> u64 {
+    BODIES.fetch_add(1, Relaxed);
+    tokio::time::sleep(BODY).await;
+    key * 10
+}
+
+// The same name and the same arguments: the two answer each other's calls, as one function would
+// that is called by async and by sync callers.
+#[read_through(name = "slow", ttl = 60)]
+fn slow_sync(key: u64) -> u64 {
+    BODIES.fetch_add(1, Relaxed);
+    std::thread::sleep(BODY);
+    key * 10
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_async_callers_of_one_cold_key_run_one_body() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(ttl = 60)]
+    async fn load(key: u64) -> u64 {
+        BODIES.fetch_add(1, Relaxed);
+        tokio::time::sleep(BODY).await;
+        key
+    }
+
+    let server = Server::start();
+    for cache in [server.cache(), Cache::in_memory()] {
+        BODIES.store(0, Relaxed);
+        let callers = (0..1024).map(|_| tokio::spawn(cache.scope(load(7))));
+        for answer in join_all(callers).await {
+            assert_eq!(answer.unwrap(), 7);
+        }
+        assert_eq!(BODIES.load(Relaxed), 1);
+    }
+}
+
+const ASYNC: &str = "stampede::four_processes_of_async_callers_load_each_key_once";
+const SYNC: &str = "stampede::four_processes_of_sync_callers_load_each_key_once";
+const MIXED: &str = "stampede::four_processes_of_both_kinds_of_callers_load_each_key_once";
+
+/// 125 callers for each of 10 keys.
+fn worker(url: &str, with_async: bool, with_sync: bool) {
+    let cache = Cache::open(url).unwrap();
+    cache.install().unwrap();
+    cache.blocking().ping().unwrap();
+    wait_to_go();
+    std::thread::scope(|threads| {
+        let share = 125 / (u64::from(with_async) + u64::from(with_sync));
+        if with_sync {
+            for caller in 0..10 * share {
+                threads.spawn(move || assert_eq!(slow_sync(caller % 10), caller % 10 * 10));
+            }
+        }
+        if with_async {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let callers = (0..10 * share).map(|caller| slow(caller % 10));
+                for (caller, answer) in (0..).zip(join_all(callers).await) {
+                    assert_eq!(answer, caller % 10 * 10);
+                }
+            });
+        }
+    });
+    tell("bodies", bodies());
+}
+
+fn four_processes(test: &str, with_async: bool, with_sync: bool) {
+    if is_own_process(test) {
+        worker(&std::env::var("URL").unwrap(), with_async, with_sync);
+        return;
+    }
+    let server = Server::start();
+    let told = together(test, 4, &[("URL", &server.url())]);
+    assert_eq!(told("bodies"), 10);
+    assert_eq!(server.keys().len(), 10);
+}
+
+#[test]
+fn four_processes_of_async_callers_load_each_key_once() {
+    four_processes(ASYNC, true, false);
+}
+
+#[test]
+fn four_processes_of_sync_callers_load_each_key_once() {
+    four_processes(SYNC, false, true);
+}
+
+#[test]
+fn four_processes_of_both_kinds_of_callers_load_each_key_once() {
+    four_processes(MIXED, true, true);
+}
+
+const JUNK: &str = "stampede::junk_under_a_hot_key_is_loaded_over_once_by_the_whole_fleet";
+
+#[test]
+fn junk_under_a_hot_key_is_loaded_over_once_by_the_whole_fleet() {
+    if is_own_process(JUNK) {
+        worker(&std::env::var("URL").unwrap(), true, false);
+        return;
+    }
+    for junk in ["junk", r#"{"an":"older type"}"#] {
+        let server = Server::start();
+        for key in 0..10 {
+            server.cli(&["SET", &format!("cache:slow:{key}"), junk]);
+        }
+        let told = together(JUNK, 4, &[("URL", &server.url())]);
+        assert_eq!(told("bodies"), 10, "{junk}");
+    }
+}
+
+const KILLED: &str = "stampede::a_killed_leader_costs_the_others_one_lease";
+
+#[test]
+fn a_killed_leader_costs_the_others_one_lease() {
+    const LEASE: Duration = Duration::from_millis(500);
+    static HANGS: AtomicU64 = AtomicU64::new(0);
+    #[read_through(name = "hangs", ttl = 60, lease = "500ms")]
+    async fn load(key: u64) -> u64 {
+        if HANGS.load(Relaxed) == 1 {
+            say("loading");
+            std::future::pending::<()>().await;
+        }
+        BODIES.fetch_add(1, Relaxed);
+        tokio::time::sleep(BODY).await;
+        key
+    }
+
+    if is_own_process(KILLED) {
+        let cache = Cache::open(&std::env::var("URL").unwrap()).unwrap();
+        HANGS.store(std::env::var("HANGS").unwrap().parse().unwrap(), Relaxed);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        if HANGS.load(Relaxed) == 0 {
+            wait_to_go();
+        }
+        runtime.block_on(cache.scope(async {
+            let start = Instant::now();
+            let callers = (0..100).map(|_| load(7));
+            assert_eq!(join_all(callers).await.iter().sum::<u64>(), 700);
+            tell(
+                "millis",
+                u64::try_from(start.elapsed().as_millis()).unwrap(),
+            );
+        }));
+        tell("bodies", bodies());
+        return;
+    }
+    let server = Server::start();
+    let url = server.url();
+    let mut leader = Worker::start(KILLED, &[("URL", &url), ("HANGS", "1")]);
+    leader.hears("loading");
+    let mut followers: Vec<_> = (0..2)
+        .map(|_| Worker::start(KILLED, &[("URL", &url), ("HANGS", "0")]))
+        .collect();
+    followers
+        .iter_mut()
+        .for_each(|worker| worker.hears("ready"));
+    followers.iter_mut().for_each(Worker::go);
+    leader.kill();
+    let mut bodies = 0;
+    for (name, value) in followers.into_iter().flat_map(Worker::end) {
+        match name.as_str() {
+            "bodies" => bodies += value,
+            _ => {
+                // Polling finds the end of the lease and of the load within 50 ms each.
+                let late = Duration::from_millis(value);
+                assert!(late < LEASE + BODY + Duration::from_millis(300), "{late:?}");
+            }
+        }
+    }
+    assert_eq!(bodies, 1);
+}
+
+#[tokio::test]
+async fn a_body_three_times_as_long_as_the_lease_is_one_load_and_stored() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(ttl = 60, lease = "200ms")]
+    async fn load() -> u64 {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        BODIES.fetch_add(1, Relaxed)
+    }
+
+    let server = Server::start();
+    let (one, other) = (server.cache(), server.cache());
+    let (first, second) = tokio::join!(one.scope(load()), other.scope(load()));
+    assert_eq!((first, second), (0, 0));
+    assert_eq!(BODIES.load(Relaxed), 1);
+    let stats = [one.stats(), other.stats()];
+    let sum = |of: fn(&cache_runtime::FunctionStats) -> u64| {
+        stats
+            .iter()
+            .map(|stats| of(&stats.functions()[0]))
+            .sum::<u64>()
+    };
+    assert_eq!((sum(|of| of.stored), sum(|of| of.joined)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_body_that_calls_itself_with_its_own_key_runs_through() {
+    #[read_through(key = "key", ttl = 60)]
+    async fn load(key: u64, depth: u64) -> u64 {
+        if depth == 0 {
+            return key;
+        }
+        load(key, depth - 1).await + 1
+    }
+    #[read_through(key = "key", ttl = 60)]
+    fn load_sync(key: u64, depth: u64) -> u64 {
+        if depth == 0 {
+            return key;
+        }
+        load_sync(key, depth - 1) + 1
+    }
+
+    let server = Server::start();
+    for cache in [server.cache(), Cache::in_memory()] {
+        let start = Instant::now();
+        assert_eq!(cache.scope(load(1, 5)).await, 6);
+        let _inside = cache.enter();
+        assert_eq!(load_sync(1, 5), 6);
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "it waited for itself"
+        );
+    }
+}
+
+/// How a leader may leave.
+#[derive(Clone, Copy, Debug)]
+enum Leaves {
+    Panics,
+    Fails,
+    IsAborted,
+    IsDropped,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_becomes_of_a_leader_its_followers_have_their_answer() {
+    static FIRST: AtomicU64 = AtomicU64::new(0);
+    #[read_through(key = "key", ttl = 60)]
+    async fn load(key: u64, leaves: Leaves) -> Result<u64, ()> {
+        if FIRST.fetch_add(1, Relaxed) == 0 {
+            tokio::time::sleep(BODY).await;
+            match leaves {
+                Leaves::Panics => std::panic::resume_unwind(Box::new(())),
+                Leaves::Fails => return Err(()),
+                Leaves::IsAborted | Leaves::IsDropped => std::future::pending().await,
+            }
+        }
+        tokio::time::sleep(BODY).await;
+        Ok(key)
+    }
+
+    let server = Server::start();
+    for cache in [server.cache(), Cache::in_memory()] {
+        for (key, leaves) in (0..).zip([
+            Leaves::Panics,
+            Leaves::Fails,
+            Leaves::IsAborted,
+            Leaves::IsDropped,
+        ]) {
+            FIRST.store(0, Relaxed);
+            let leader = tokio::spawn(cache.scope(load(key, leaves)));
+            while FIRST.load(Relaxed) == 0 {
+                tokio::task::yield_now().await;
+            }
+            let followers = (0..100).map(|_| tokio::spawn(cache.scope(load(key, leaves))));
+            let followers: Vec<_> = followers.collect();
+            tokio::time::sleep(BODY).await;
+            if matches!(leaves, Leaves::IsAborted | Leaves::IsDropped) {
+                leader.abort();
+            }
+            let released = Instant::now();
+            for answer in join_all(followers).await {
+                assert_eq!(answer.unwrap(), Ok(key), "{leaves:?}");
+            }
+            let late = released.elapsed().saturating_sub(BODY);
+            assert!(late < Duration::from_millis(100), "{leaves:?}: {late:?}");
+            assert_eq!(FIRST.load(Relaxed), 2, "{leaves:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_leader_that_is_never_polled_again_is_waited_for_no_longer_than_follow() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(ttl = 60, follow = "300ms")]
+    async fn load() -> u64 {
+        if BODIES.fetch_add(1, Relaxed) == 0 {
+            std::future::pending::<()>().await;
+        }
+        7
+    }
+
+    let cache = Cache::in_memory();
+    let mut leader = Box::pin(cache.scope(load()));
+    assert!(futures_util::poll!(&mut leader).is_pending());
+    let start = Instant::now();
+    assert_eq!(cache.scope(load()).await, 7);
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    assert!(start.elapsed() < Duration::from_secs(1));
+    drop(leader);
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_done_with_500_callers_in_few_rounds() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(ttl = 60)]
+    async fn load() -> Result<u64, ()> {
+        BODIES.fetch_add(1, Relaxed);
+        tokio::time::sleep(BODY).await;
+        Err(())
+    }
+
+    let server = Server::start();
+    for cache in [server.cache(), Cache::in_memory()] {
+        BODIES.store(0, Relaxed);
+        let start = Instant::now();
+        let callers = (0..500).map(|_| cache.scope(load()));
+        assert!(join_all(callers).await.iter().all(Result::is_err));
+        // 1 + 1 + 2 + 4 + .. callers a round: 500 are done in ten.
+        let rounds = start.elapsed().as_secs_f64() / BODY.as_secs_f64();
+        assert!(rounds < 12.0, "{rounds} rounds");
+        assert!(BODIES.load(Relaxed) <= 500);
+    }
+}
+
+#[tokio::test]
+async fn with_redis_away_the_callers_of_one_process_still_share_one_body() {
+    let cache = Cache::open("redis://127.0.0.1:1").unwrap();
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(ttl = 60)]
+    async fn load(key: u64) -> u64 {
+        BODIES.fetch_add(1, Relaxed);
+        tokio::time::sleep(BODY).await;
+        key
+    }
+    let callers = (0..200).map(|_| cache.scope(load(7)));
+    assert_eq!(join_all(callers).await, vec![7; 200]);
+    // Those who began to wait after the body had begun may need a second one.
+    assert!(BODIES.load(Relaxed) <= 2, "{BODIES:?}");
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_stored_is_still_shared() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(ttl = 60, store_if = |value: &Arc<u64>| **value > 100)]
+    async fn refused() -> Arc<u64> {
+        tokio::time::sleep(BODY).await;
+        Arc::new(BODIES.fetch_add(1, Relaxed))
+    }
+    #[read_through(ttl = 60)]
+    async fn absent() -> Option<u64> {
+        tokio::time::sleep(BODY).await;
+        BODIES.fetch_add(1, Relaxed);
+        None
+    }
+
+    let cache = Cache::in_memory();
+    let callers = (0..50).map(|_| cache.scope(refused()));
+    assert!(join_all(callers).await.iter().all(|value| **value < 2));
+    // Those who began to wait after the body had begun share a second one.
+    assert!(BODIES.swap(0, Relaxed) <= 2);
+    let callers = (0..50).map(|_| cache.scope(absent()));
+    assert!(join_all(callers).await.iter().all(Option::is_none));
+    assert!(BODIES.load(Relaxed) <= 2);
+    cache
+        .scope(async {
+            assert_eq!(refused::peek().await.unwrap(), None);
+            assert_eq!(absent::peek().await.unwrap(), None);
+        })
+        .await;
+}
