@@ -101,7 +101,7 @@ impl Cache {
         }
     }
 
-    fn with_store(config: Config, store: Store, owed: Arc<Owed>) -> Self {
+    pub(crate) fn with_store(config: Config, store: Store, owed: Arc<Owed>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 config,

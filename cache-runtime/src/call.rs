@@ -507,3 +507,6 @@ impl Search {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,6 +174,11 @@ impl Board {
         self.flights().remove(key);
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.flights().is_empty()
+    }
+
     fn follow(&self, key: &Key, flight: &Arc<Flight>) -> Follower {
         let joined = {
             let mut state = flight.state();
@@ -367,3 +372,6 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,7 +208,9 @@ impl Load {
             return false;
         }
         let kept = keep_time(self.spec, ttl);
-        let held = match std::mem::replace(&mut self.claim, Claim::None) {
+        // The claim stays here until the answer is: if the caller leaves meanwhile, the token is
+        // given back, which does nothing to a value that was stored all the same.
+        let held = match &self.claim {
             Claim::None => return false,
             Claim::Unfenced => {
                 let outcome = cache.store().set(&place.key, json, kept).await;
@@ -217,17 +219,18 @@ impl Load {
             }
             Claim::Held(held) => held,
         };
-        let outcome = cache
+        let filling = cache
             .store()
-            .fill(&place.key, held.lock, &held.token, json, kept)
-            .await;
-        let event = match outcome {
+            .fill(&place.key, held.lock, &held.token, json, kept);
+        let event = match filling.await {
             Ok(true) => EventKind::Filled,
             Ok(false) => EventKind::Refused,
             Err(_) => EventKind::Failed,
         };
+        let asked = held.why == Why::Asked;
+        self.claim = Claim::None;
         place.tell(event);
-        if event != EventKind::Filled && held.why == Why::Asked {
+        if event != EventKind::Filled && asked {
             // The caller asked for the new value, and would be served the old one for a whole ttl.
             // An error leaves it owed, if it can be.
             let _ = cache.remove(&place.key).await;

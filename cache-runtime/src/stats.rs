@@ -66,6 +66,8 @@ function_stats! {
     stored = Filled,
     /// Values that were returned but not stored, since their key was invalidated meanwhile.
     refused = Refused,
+    /// Leases that were given back, since the body gave nothing to store or its caller left.
+    released = Released,
     /// Values that were returned but not stored, since the server did not take them.
     store_failed = Failed,
     /// Values that were returned but not stored, since they are too large, no JSON, or live for no

@@ -1,12 +1,15 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
+mod behind;
 mod fence;
 mod foreign;
 mod key_vectors;
 mod keys;
 mod main_job;
 mod outage;
+mod proxy;
 mod returns;
+mod scripts;
 mod secrets;
 mod stampede;
 mod stories;

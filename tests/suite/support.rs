@@ -50,6 +50,10 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn cache(&self) -> Cache {
         Cache::open(&self.url()).unwrap()
     }

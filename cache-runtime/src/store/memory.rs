@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use quick_cache::Weighter;
 use quick_cache::unsync;
 
-use super::{Found, Leased, Left, Lock};
+use super::{Found, Invalidated, Leased, Left, Lock};
 use crate::key::Key;
 use crate::lease::Token;
 
@@ -194,13 +194,17 @@ impl Memory {
         true
     }
 
-    pub(crate) fn remove(&self, key: &Key) -> bool {
+    pub(crate) fn remove(&self, key: &Key) -> Invalidated {
         let now = self.clock.now();
         let mut entries = self.entries();
         entries.remove(&refresh(key));
         let was = live(&mut entries, key, now).is_some();
         entries.remove(key);
-        was
+        if was {
+            Invalidated::Removed
+        } else {
+            Invalidated::Absent
+        }
     }
 
     /// Moves this store's clock.
@@ -298,13 +302,13 @@ mod tests {
     #[test]
     fn removing_tells_whether_something_was_there() {
         let memory = Memory::new(1 << 20);
-        assert!(!memory.remove(&key(1)));
+        assert_eq!(memory.remove(&key(1)), Invalidated::Absent);
         memory.set(&key(1), b"1".to_vec(), None);
-        assert!(memory.remove(&key(1)));
-        assert!(!memory.remove(&key(1)));
+        assert_eq!(memory.remove(&key(1)), Invalidated::Removed);
+        assert_eq!(memory.remove(&key(1)), Invalidated::Absent);
         memory.set(&key(1), b"1".to_vec(), Some(Duration::from_secs(1)));
         memory.advance(Duration::from_secs(1));
-        assert!(!memory.remove(&key(1)));
+        assert_eq!(memory.remove(&key(1)), Invalidated::Absent);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Where values are kept: the verbs that a call needs, and the two places that offer them.
 
+#[cfg(test)]
+pub(crate) mod gated;
 mod memory;
 mod redis;
 
@@ -72,6 +74,8 @@ pub(crate) enum Lock {
 pub(crate) enum Store {
     Redis(Redis),
     Memory(Memory),
+    #[cfg(test)]
+    Gated(Memory, gated::Gates),
 }
 
 /// Calls the same verb of whichever store it is.
@@ -80,6 +84,11 @@ macro_rules! of_each {
         match $store {
             Self::Redis(redis) => redis.$verb($($argument),*).await,
             Self::Memory(memory) => Ok(memory.$verb($($argument),*)),
+            #[cfg(test)]
+            Self::Gated(memory, gates) => {
+                gates.pass(stringify!($verb)).await?;
+                Ok(memory.$verb($($argument),*))
+            }
         }
     };
 }
@@ -193,34 +202,28 @@ impl Store {
     /// Ends a refresh under way, then removes what stands under the key, in this order: the other
     /// way round, the refresh could store its old value in between.
     pub(crate) async fn remove(&self, key: &Key) -> Result<Invalidated, Error> {
-        match self {
-            Self::Redis(redis) => redis.remove(key).await,
-            Self::Memory(memory) => Ok(match memory.remove(key) {
-                true => Invalidated::Removed,
-                false => Invalidated::Absent,
-            }),
-        }
+        of_each!(self, remove(key))
     }
 
     /// Whether nothing can be compared here before it is replaced, so that there are no leases.
     pub(crate) fn is_unfenced(&self) -> bool {
         match self {
             Self::Redis(redis) => redis.is_unfenced(),
-            Self::Memory(_) => false,
+            _ => false,
         }
     }
 
     pub(crate) async fn ping(&self) -> Result<(), Error> {
         match self {
             Self::Redis(redis) => redis.ping().await,
-            Self::Memory(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
     pub(crate) fn pool(&self) -> Option<&Pool> {
         match self {
             Self::Redis(redis) => redis.pool(),
-            Self::Memory(_) => None,
+            _ => None,
         }
     }
 

@@ -132,15 +132,21 @@ impl Redis {
         let name = self.name(key);
         let millis = millis(life).to_string();
         let mut commands = Pipeline::new();
-        if self.server.sets_without_get.load(Ordering::Relaxed) {
-            let arguments = [token.as_bytes(), millis.as_bytes()];
-            commands.add_command(script::LEASE.by_text(&[&name], &arguments));
+        let old = self.server.sets_without_get.load(Ordering::Relaxed);
+        let arguments = [token.as_bytes(), millis.as_bytes()];
+        if old {
+            commands.add_command(script::LEASE.by_hash(&[&name], &arguments));
         } else {
             let set = commands.cmd("SET").arg(&name).arg(token.as_bytes());
             set.arg(&["NX", "GET", "PX"]).arg(&millis);
         }
         commands.cmd("UNLINK").arg(self.refresh_name(key));
-        let [set, unlinked] = self.answers(commands, Again::No).await?;
+        let [mut set, unlinked] = self.answers(commands, Again::No).await?;
+        if set.as_ref().is_err_and(is_unknown_script) {
+            let mut by_text = Pipeline::new();
+            by_text.add_command(script::LEASE.by_text(&[&name], &arguments));
+            [set] = self.answers(by_text, Again::No).await?;
+        }
         let stored = match set {
             Err(error) if error.code() == Some("WRONGTYPE") => return Ok(Leased::Foreign),
             Err(error) if is_syntax_error(&error) => {
@@ -405,7 +411,7 @@ impl Redis {
         by_hash.add_command(source.by_hash(keys, arguments));
         let [answer] = self.answers(by_hash, again).await?;
         let answer = match answer {
-            Err(error) if error.kind() == Kind::Server(ServerErrorKind::NoScript) => {
+            Err(error) if is_unknown_script(&error) => {
                 let mut by_text = Pipeline::new();
                 by_text.add_command(source.by_text(keys, arguments));
                 let [answer] = self.answers(by_text, again).await?;
@@ -495,6 +501,11 @@ fn millis(life: Duration) -> u64 {
 
 fn is_away(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
+}
+
+/// Nothing ran.
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == Kind::Server(ServerErrorKind::NoScript)
 }
 
 fn is_forbidden(error: &RedisError) -> bool {

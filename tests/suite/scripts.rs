@@ -1,0 +1,95 @@
+//! Servers that know no script yet, forbid them, or are older.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use cache_runtime::{Cache, Config, read_through};
+
+use crate::proxy::refusing;
+use crate::support::{Server, in_own_process, is_own_process};
+
+static BODIES: AtomicU64 = AtomicU64::new(0);
+
+#[read_through(name = "load", ttl = 60)]
+async fn load(key: u64) -> Result<u64, ()> {
+    BODIES.fetch_add(1, Relaxed);
+    if key == 0 { Err(()) } else { Ok(key) }
+}
+
+/// A miss, a hit, an error, a forgotten value, one put, one refreshed, junk replaced.
+async fn goes_through_everything() {
+    assert_eq!(load(7).await, Ok(7));
+    assert_eq!(load(7).await, Ok(7));
+    assert_eq!(load(0).await, Err(()));
+    load::invalidate(7).await.unwrap();
+    assert_eq!(load(7).await, Ok(7));
+    load::put(7, &8_u64).await.unwrap();
+    assert_eq!(load(7).await, Ok(8));
+    assert_eq!(load::refresh(7).await, Ok(7));
+    assert_eq!(load(7).await, Ok(7));
+    let cache = Cache::current().unwrap();
+    cache.set(load::key(7), "junk", None).await.unwrap();
+    assert_eq!(load(7).await, Ok(7));
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_the_scripts_is_told_them_again() {
+    let server = Server::start();
+    let cache = server.cache();
+    for _ in 0..2 {
+        cache.scope(goes_through_everything()).await;
+        server.cli(&["SCRIPT", "FLUSH"]);
+        server.cli(&["FLUSHALL"]);
+    }
+    let stats = cache.stats();
+    let of = stats.function("load").unwrap();
+    assert_eq!((of.stored, of.bypassed, of.store_failed), (8, 0, 0));
+}
+
+#[tokio::test]
+async fn a_server_without_set_nx_get_leases_by_a_script() {
+    fn refuses(words: &[String]) -> bool {
+        let has = |word: &str| words.iter().any(|of| of == word);
+        has("SET") && has("NX") && has("GET")
+    }
+    let server = Server::start();
+    let port = refusing(server.port(), refuses);
+    let cache = Cache::open(&format!("redis://127.0.0.1:{port}")).unwrap();
+    cache.scope(goes_through_everything()).await;
+    let stats = cache.stats();
+    let of = stats.function("load").unwrap();
+    assert_eq!((of.stored, of.bypassed, of.store_failed), (4, 0, 0));
+    let calls = server.cli(&["INFO", "commandstats"]);
+    assert!(calls.contains("cmdstat_evalsha"), "{calls}");
+}
+
+const FORBIDDEN: &str =
+    "scripts::where_scripts_are_forbidden_values_are_stored_and_one_warning_says_what_is_lost";
+
+#[test]
+fn where_scripts_are_forbidden_values_are_stored_and_one_warning_says_what_is_lost() {
+    if !is_own_process(FORBIDDEN) {
+        let server = Server::start();
+        let user = [
+            "ACL", "SETUSER", "plain", "on", ">secret", "~*", "+@all", "-eval", "-evalsha",
+        ];
+        assert_eq!(server.cli(&user), "OK");
+        let url = server.url().replace("redis://", "redis://plain:secret@");
+        let printed = in_own_process(FORBIDDEN, &[("URL", &url)]);
+        assert_eq!(printed.matches("WARN").count(), 1, "{printed}");
+        assert!(printed.contains("there are no leases"), "{printed}");
+        assert!(!printed.contains("secret"), "{printed}");
+        return;
+    }
+    tracing_subscriber::fmt().with_ansi(false).init();
+    let url = std::env::var("URL").unwrap();
+    let cache = Cache::new(Config::new(url)).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(cache.scope(async {
+        // The first fill finds out, and leaves its value to the next.
+        load(1).await.unwrap();
+        goes_through_everything().await;
+        BODIES.store(0, Relaxed);
+        load(7).await.unwrap();
+        assert_eq!(BODIES.load(Relaxed), 0);
+    }));
+}
