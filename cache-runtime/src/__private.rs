@@ -7,7 +7,6 @@ pub use std;
 pub use crate::address::{refresh_of, refresh_sync_of};
 pub use crate::behind::{Owned, behind, behind_sync, detached, owned};
 pub use crate::cache::Cache;
-pub use crate::call::Call;
 pub use crate::companion::{
     Op, Peek, PeekMany, invalidate, invalidate_sync, key, peek, peek_many, peek_many_sync,
     peek_sync, put, put_sync,
@@ -15,5 +14,6 @@ pub use crate::companion::{
 pub use crate::json::{Codec, Stored, codec};
 pub use crate::keep::{Inner, IntoTtl, OkFallback, Policy, Probe, SomeFallback, store_if, ttl_of};
 pub use crate::key::{CacheKey, KeyArg, KeyWriter};
+pub use crate::request::Call;
 pub use crate::slot::{Fill, Kept, Loaded, Slot, Step, lookup, lookup_sync};
 pub use crate::spec::Spec;

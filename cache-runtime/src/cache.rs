@@ -1,5 +1,7 @@
 //! The handle that programs hold.
 
+mod blocking;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -25,6 +27,8 @@ use crate::owed::Owed;
 use crate::spec::Spec;
 use crate::stats::{Ledger, Stats};
 use crate::store::{Invalidated, Lock, Store};
+
+pub use self::blocking::Blocking;
 
 /// The longest key that is cached, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 4096;
@@ -146,7 +150,7 @@ impl Cache {
     /// The verbs of this cache for programs without a runtime.
     #[must_use]
     pub fn blocking(&self) -> Blocking<'_> {
-        Blocking { cache: self }
+        Blocking::new(self)
     }
 
     /// Asks the server for a sign of life.
@@ -386,57 +390,5 @@ impl fmt::Debug for Cache {
         f.debug_struct("Cache")
             .field("config", &self.shared.config)
             .finish_non_exhaustive()
-    }
-}
-
-/// The verbs of a [`Cache`] that wait on the calling thread, without a runtime and inside of any;
-/// made by [`Cache::blocking`]. Inside an async function use the cache's own verbs instead, since
-/// these keep its runtime from doing anything else meanwhile.
-#[derive(Clone, Copy, Debug)]
-pub struct Blocking<'a> {
-    cache: &'a Cache,
-}
-
-impl Blocking<'_> {
-    /// As [`Cache::ping`].
-    ///
-    /// # Errors
-    /// As [`Cache::ping`].
-    pub fn ping(&self) -> Result<(), Error> {
-        exec::wait(self.cache.ping())
-    }
-
-    /// As [`Cache::get`].
-    ///
-    /// # Errors
-    /// As [`Cache::get`].
-    pub fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, Error> {
-        exec::wait(self.cache.get(key))
-    }
-
-    /// As [`Cache::set`].
-    ///
-    /// # Errors
-    /// As [`Cache::set`].
-    pub fn set<T: Serialize + ?Sized>(
-        &self,
-        key: impl AsKey,
-        value: &T,
-        ttl: Option<Duration>,
-    ) -> Result<(), Error> {
-        exec::wait(self.cache.set(key, value, ttl))
-    }
-
-    /// As [`Cache::invalidate`].
-    ///
-    /// # Errors
-    /// As [`Cache::invalidate`].
-    pub fn invalidate(&self, key: impl AsKey) -> Result<Invalidated, Error> {
-        exec::wait(self.cache.invalidate(key))
-    }
-
-    /// As [`Cache::shutdown`].
-    pub fn shutdown(&self) {
-        exec::wait(self.cache.shutdown());
     }
 }

@@ -18,75 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::{self, Report, Request, Seen};
-use crate::cache::Cache;
-use crate::current;
+use crate::body;
 use crate::event::EventKind;
 use crate::exec;
 use crate::flight::{Boarded, Followed, Follower, Leader, Stamp};
-use crate::key::{Key, KeyWriter};
 use crate::lease::Token;
 use crate::load::{self, Claim, Load, Place, Why};
-use crate::spec::{self, Spec};
+use crate::request::Call;
+use crate::spec::Spec;
 use crate::store::{Leased, Left, Lock};
-
-/// One call on its way: the function and the key that its arguments make.
-#[derive(Debug)]
-pub struct Call {
-    spec: &'static Spec,
-    own_cache: Option<Cache>,
-    key: KeyWriter,
-    /// Where the parts of the key begin, behind the name and the types.
-    parts: usize,
-}
-
-impl Call {
-    /// A call of this function, whose key has no parts yet.
-    #[must_use]
-    pub fn new(spec: &'static Spec) -> Self {
-        let mut key = KeyWriter::default();
-        key.name(spec.name);
-        key.version(spec.version);
-        Self {
-            spec,
-            own_cache: None,
-            parts: key.len(),
-            key,
-        }
-    }
-
-    /// The option `cache`.
-    #[must_use]
-    pub fn with_cache(mut self, cache: &Cache) -> Self {
-        self.own_cache = Some(cache.clone());
-        self
-    }
-
-    /// Makes a type part of the key.
-    pub fn type_name<T: ?Sized>(&mut self) {
-        self.key.separate();
-        self.key.name(std::any::type_name::<T>());
-        self.parts = self.key.len();
-    }
-
-    /// Makes the type of a value part of the key, where it has no name to be written.
-    pub fn type_name_of<T: ?Sized>(&mut self, _value: &T) {
-        self.type_name::<T>();
-    }
-
-    /// Takes the parts of the key.
-    pub fn key(&mut self) -> &mut KeyWriter {
-        &mut self.key
-    }
-
-    pub(crate) fn spec(&self) -> &'static Spec {
-        self.spec
-    }
-
-    /// The cache that this call uses here and now, if there is one, and the key in it.
-    pub(crate) fn resolve(self) -> (Option<Cache>, Key) {
-        (current::of_call(self.own_cache), self.key.finish())
-    }
-}
 
 /// What the story came to.
 #[derive(Debug)]
@@ -102,7 +42,7 @@ pub(crate) async fn look(call: Call) -> Looked {
     let began = Instant::now();
     let spec = call.spec();
     let request = address::take(spec);
-    spec::claim(call.key.up_to(call.parts), spec);
+    call.claim_name();
     let (cache, key) = call.resolve();
     if let Some(Request::Address(report)) = request {
         report.set((cache, key));
@@ -125,7 +65,7 @@ pub(crate) async fn look(call: Call) -> Looked {
         began,
     });
     let owed = place.cache.owed().contains(&place.key);
-    if usable.is_err() || owed || load::is_loading(&place) {
+    if usable.is_err() || owed || body::is_loading(&place) {
         return past(spec, Some(place), report);
     }
     if matches!(request, Some(Request::Refresh)) {
@@ -486,8 +426,9 @@ impl Search {
             let Ok(found) = self.place.cache.store().get(&self.place.key, true).await else {
                 return Elsewhere::InVain;
             };
-            match found.json {
-                Some(stored) => match Token::read(&stored) {
+            if let Some(stored) = found.json {
+                match Token::read(&stored) {
+                    None => return Elsewhere::Value(stored, sent),
                     Some(token) if token == *holder => {
                         if let Left::For(left) = found.left {
                             expires = Some(Instant::now() + left);
@@ -495,9 +436,7 @@ impl Search {
                         continue;
                     }
                     Some(_) => {}
-                    None => return Elsewhere::Value(stored, sent),
-                },
-                None => {}
+                }
             }
             // A lease that lives is extended long before it expires.
             return match expires {

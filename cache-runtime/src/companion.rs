@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use crate::address::no_cache;
 use crate::cache::Cache;
-use crate::call::Call;
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -19,6 +18,7 @@ use crate::json::{Codec, Decode, Stored};
 use crate::keep::Inner;
 use crate::key::Key;
 use crate::load::{jittered, keep_time};
+use crate::request::Call;
 use crate::store::Invalidated;
 
 /// A verb under way.

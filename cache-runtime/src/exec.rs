@@ -4,6 +4,7 @@
 //! gone tomorrow, may have a paused clock, or may not exist. So what talks to Redis runs on one
 //! thread of this crate, started on first use, and callers of any kind wait for its answer.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
@@ -69,7 +70,26 @@ pub(crate) fn while_held(
 
 /// Waits on this thread, without a runtime and inside of any.
 pub(crate) fn wait<F: Future>(work: F) -> F::Output {
+    let _waiting = Waiting(WAITING.replace(true));
     pollster::block_on(work)
+}
+
+thread_local! {
+    static WAITING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is blocked by [`wait`]: then it may keep its runtime from doing anything, and
+/// nothing that needs the runtime may be waited for.
+pub(crate) fn is_waiting() -> bool {
+    WAITING.get()
+}
+
+struct Waiting(bool);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.set(self.0);
+    }
 }
 
 fn io_thread() -> Result<&'static Handle, Error> {

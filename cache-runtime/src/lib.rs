@@ -23,6 +23,7 @@
 
 mod address;
 mod behind;
+mod body;
 mod cache;
 mod call;
 mod companion;
@@ -38,6 +39,7 @@ mod key;
 mod lease;
 mod load;
 mod owed;
+mod request;
 mod slot;
 mod spec;
 mod stats;

@@ -1,11 +1,7 @@
 //! A load under way, whatever its type: from the lease to the fill, and what is given back if it
 //! does not come so far.
 
-use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::behind::Permit;
@@ -36,7 +32,7 @@ impl Place {
         self.cache.tell(kind, self.spec.name, &self.key, elapsed);
     }
 
-    fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         self.cache.is_same(&other.cache) && self.key == other.key
     }
 }
@@ -149,6 +145,11 @@ impl Load {
             why,
             heartbeat: heartbeat(place, token, lock, leader),
         })
+    }
+
+    /// The place, if others may be kept waiting for it.
+    pub(crate) fn own_place(&self) -> Option<Arc<Place>> {
+        self.place.clone().filter(|_| self.is_wanted())
     }
 
     /// Whether anybody but the caller wants what the body returns.
@@ -359,76 +360,6 @@ fn heartbeat(
         }
     };
     exec::while_held(beating).ok()
-}
-
-thread_local! {
-    /// What the calls on this thread are loading right now, the innermost last.
-    static LOADING: RefCell<Vec<Arc<Place>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Whether a body that runs on this thread is loading this very value: waiting for it would be
-/// waiting for oneself.
-pub(crate) fn is_loading(place: &Place) -> bool {
-    LOADING
-        .try_with(|loading| loading.borrow().iter().any(|of| of.is(place)))
-        .unwrap_or(false)
-}
-
-/// Runs `work` as part of the body of this load.
-fn loading<T>(place: Option<&Arc<Place>>, work: impl FnOnce() -> T) -> T {
-    struct Pop(bool);
-    impl Drop for Pop {
-        fn drop(&mut self) {
-            if self.0 {
-                let _ = LOADING.try_with(|loading| loading.borrow_mut().pop());
-            }
-        }
-    }
-    let pushed = place.is_some_and(|place| {
-        LOADING
-            .try_with(|loading| loading.borrow_mut().push(place.clone()))
-            .is_ok()
-    });
-    let _pop = Pop(pushed);
-    work()
-}
-
-pin_project_lite::pin_project! {
-    /// The body of an async function, which knows what it is loading.
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Body<F> {
-        place: Option<Arc<Place>>,
-        #[pin]
-        body: F,
-    }
-}
-
-impl Load {
-    pub(crate) fn body<F>(&self, body: F) -> Body<F> {
-        Body {
-            place: self.own_place(),
-            body,
-        }
-    }
-
-    pub(crate) fn run_sync<T>(&self, body: impl FnOnce() -> T) -> T {
-        loading(self.own_place().as_ref(), body)
-    }
-
-    /// The place, if others may be kept waiting for it.
-    fn own_place(&self) -> Option<Arc<Place>> {
-        self.place.clone().filter(|_| self.is_wanted())
-    }
-}
-
-impl<F: Future> Future for Body<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        loading(this.place.as_ref(), || this.body.poll(context))
-    }
 }
 
 #[cfg(test)]

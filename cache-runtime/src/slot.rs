@@ -10,11 +10,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::address;
-use crate::call::{Call, Looked, Search, look};
+use crate::body::{self, Body};
+use crate::call::{Looked, Search, look};
 use crate::exec;
 use crate::json::Codec;
 use crate::keep::Policy;
-use crate::load::{Body, Load};
+use crate::load::Load;
+use crate::request::Call;
 
 /// How a call goes on.
 #[derive(Debug)]
@@ -106,12 +108,12 @@ impl<R> Slot<R> {
 
     /// The body of an async function: while it is polled, calls of the same value run through.
     pub fn run<F: Future<Output = R>>(&self, body: F) -> Body<F> {
-        self.load.body(body)
+        body::of(&self.load, body)
     }
 
     /// The body of a sync function.
     pub fn run_sync(&self, body: impl FnOnce() -> R) -> R {
-        self.load.run_sync(body)
+        body::run_sync(&self.load, body)
     }
 
     /// Takes apart what the body returned. Only what is kept stays with the caller while it is
@@ -150,6 +152,10 @@ impl<R> Slot<R> {
 
 /// What the body returned, taken apart.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made"
+)]
 pub enum Loaded<R, K> {
     /// Nothing of it is kept.
     Pass(R),

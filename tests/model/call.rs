@@ -5,6 +5,7 @@ use crate::redis::{Command, Token, Version};
 use crate::rules::{Displace, Put, RefreshKey, RefreshKeyOf, Rules};
 use crate::world::World;
 
+/// One caller, while it is the one who acts.
 pub struct Turn<'a> {
     pub world: &'a World,
     pub state: &'a mut State,
@@ -111,7 +112,7 @@ impl Turn<'_> {
         let command = Command::Displace { token, compares };
         self.send(
             Step::Displace,
-            self.with_refresh_key(self.rules().lease, command),
+            self.with_refresh_key(self.rules().displace_order, command),
         );
     }
 

@@ -20,22 +20,52 @@ pub struct Faults {
 }
 
 impl Faults {
-    pub const NONE: Self = Self {
-        ages: 0,
-        key_vanishes: 0,
-        refresh_key_vanishes: 0,
-        replies_lost: 0,
-        bodies_fail: 0,
-        processes_die: 0,
-        waits_end: 0,
-        failovers: 0,
-    };
-
     /// How many of those that may leave a lease without a holder.
     pub fn orphaning(&self) -> u8 {
         self.replies_lost + self.processes_die + self.waits_end + self.failovers
     }
 }
+
+pub const NONE: Faults = Faults {
+    ages: 0,
+    key_vanishes: 0,
+    refresh_key_vanishes: 0,
+    replies_lost: 0,
+    bodies_fail: 0,
+    processes_die: 0,
+    waits_end: 0,
+    failovers: 0,
+};
+
+pub const AGES: Faults = Faults { ages: 1, ..NONE };
+
+pub const VANISHES: Faults = Faults {
+    key_vanishes: 1,
+    ..NONE
+};
+
+pub const BOTH_VANISH: Faults = Faults {
+    refresh_key_vanishes: 1,
+    ..VANISHES
+};
+
+pub const ONE_LOST: Faults = Faults {
+    replies_lost: 1,
+    ..NONE
+};
+
+pub const ONE_DIES: Faults = Faults {
+    processes_die: 1,
+    ..NONE
+};
+
+/// But for the rarer ones, which have scenarios of their own.
+pub const EVERY_KIND: Faults = Faults {
+    ages: 1,
+    replies_lost: 1,
+    bodies_fail: 1,
+    ..BOTH_VANISH
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {

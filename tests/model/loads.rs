@@ -1,6 +1,6 @@
 //! Loads under a lease: who may take their answer, and what a load survives.
 
-use crate::faults::Faults;
+use crate::faults::{AGES, Faults, NONE, ONE_LOST, VANISHES};
 use crate::process::Op::{Invalidate, Read};
 use crate::redis::Stored;
 use crate::rules::{
@@ -10,99 +10,91 @@ use crate::rules::{
 use crate::scenarios::{fails, holds, listed};
 use crate::world::{L1, S1, S2, World};
 
-const NONE: Faults = Faults::NONE;
-
 fn two_processes(rules: Rules) -> World {
-    let callers: [(_, &[_]); 3] = [(0, &[Read, Read]), (0, &[Read]), (1, &[Invalidate, Read])];
-    World::new(rules, Stored::Nothing, &callers)
+    World::new(rules, Stored::Nothing)
+        .caller(0, &[Read, Read])
+        .caller(0, &[Read])
+        .caller(1, &[Invalidate, Read])
 }
 
-fn fewer_reads(rules: Rules, faults: Faults) -> World {
-    let callers: [(_, &[_]); 3] = [(0, &[Read]), (0, &[Read]), (1, &[Invalidate, Read])];
-    World {
-        faults,
-        ..World::new(rules, Stored::Nothing, &callers)
-    }
-}
-
-fn value_stored(rules: Rules) -> World {
-    World {
-        stored: Stored::fresh(1),
-        ..fewer_reads(rules, NONE)
-    }
+fn fewer_reads(rules: Rules, stored: Stored) -> World {
+    World::new(rules, stored)
+        .caller(0, &[Read])
+        .caller(0, &[Read])
+        .caller(1, &[Invalidate, Read])
 }
 
 fn four_readers(rules: Rules, stored: Stored) -> World {
-    let callers: [(_, &[_]); 4] = [(0, &[Read, Read]), (0, &[Read]), (1, &[Read]), (2, &[Read])];
-    World::new(rules, stored, &callers)
+    World::new(rules, stored)
+        .caller(0, &[Read, Read])
+        .caller(0, &[Read])
+        .caller(1, &[Read])
+        .caller(2, &[Read])
 }
 
 /// The process that invalidates reads too.
-fn one_process(rules: Rules, faults: Faults) -> World {
-    let callers: [(_, &[_]); 2] = [(0, &[Read]), (0, &[Invalidate, Read])];
-    World {
-        faults,
-        ..World::new(rules, Stored::fresh(1), &callers)
-    }
+fn one_process(rules: Rules) -> World {
+    World::new(rules, Stored::fresh(1))
+        .caller(0, &[Read])
+        .caller(0, &[Invalidate, Read])
 }
 
-fn one_reader(rules: Rules, faults: Faults) -> World {
-    let callers: [(_, &[_]); 2] = [(0, &[Read]), (1, &[Invalidate, Read])];
-    World {
-        faults,
-        ..World::new(rules, Stored::Nothing, &callers)
-    }
+fn one_reader(rules: Rules, stored: Stored) -> World {
+    World::new(rules, stored)
+        .caller(0, &[Read])
+        .caller(1, &[Invalidate, Read])
 }
 
-fn lossy(lost_lease: LostLease, replies_lost: u8) -> World {
-    let callers: [(_, &[_]); 3] = [(0, &[Read]), (1, &[Invalidate, Read]), (1, &[Read])];
+fn lost_lease(lost_lease: LostLease) -> World {
     let rules = Rules {
         lost_lease,
         ..BUILT
     };
-    World {
-        faults: Faults {
-            replies_lost,
-            ..NONE
-        },
-        ..World::new(rules, Stored::Nothing, &callers)
-    }
+    World::new(rules, Stored::Nothing)
+        .caller(0, &[Read])
+        .caller(1, &[Invalidate, Read])
+        .caller(1, &[Read])
 }
 
-const UNDECODABLE: Stored = Stored::Undecodable;
-
 const VANISHES_AND_FAILS: Faults = Faults {
-    key_vanishes: 1,
     bodies_fail: 1,
-    ..NONE
+    ..VANISHES
 };
+
 const VANISHES_AND_LOST: Faults = Faults {
-    key_vanishes: 1,
     replies_lost: 1,
-    ..NONE
+    ..VANISHES
 };
+
 const DIES_AND_GIVES_UP: Faults = Faults {
     processes_die: 1,
     waits_end: 1,
     ..NONE
 };
+
 const TWO_LOST: Faults = Faults {
     replies_lost: 2,
     ..NONE
 };
 
-const COVERS_READ: Rules = Rules {
+const FLIGHT_COVERS_READ: Rules = Rules {
     flight_begins: FlightBegins::WithTheRead,
     ..BUILT
 };
-const NAIVE_COVERS_READ: Rules = Rules {
+
+const NAIVE_FLIGHT_COVERS_READ: Rules = Rules {
     flight_begins: FlightBegins::WithTheRead,
     ..NAIVE
 };
+
 const WAITS_FOR_A_VALUE: Rules = Rules {
     waiters: Waiters::ValueThere,
     ..BUILT
 };
+
+fn fill(fill: Fill) -> Rules {
+    Rules { fill, ..BUILT }
+}
 
 listed! {
     #[test]
@@ -117,7 +109,11 @@ listed! {
 
     #[test]
     fn sharing_a_load_with_all_once_the_fill_is_confirmed_is_found_out() {
-        fails(S1, two_processes(Rules { followers: Followers::IfFilled, ..NAIVE }));
+        let rules = Rules {
+            followers: Followers::IfFilled,
+            ..NAIVE
+        };
+        fails(S1, two_processes(rules));
     }
 
     #[test]
@@ -127,153 +123,196 @@ listed! {
 
     #[test]
     fn followers_by_stamp_may_share_the_read_too() {
-        let flight_begins = FlightBegins::WithTheRead;
-        holds(two_processes(Rules { flight_begins, ..NAIVE_BY_STAMP }));
+        let rules = Rules {
+            flight_begins: FlightBegins::WithTheRead,
+            ..NAIVE_BY_STAMP
+        };
+        holds(two_processes(rules));
     }
 
     fn four_readers_cause_one_load_also_if_it_fails() {
-        let faults = Faults { bodies_fail: 1, ..NONE };
-        holds(World { faults, ..four_readers(BUILT, Stored::Nothing) });
+        let faults = Faults {
+            bodies_fail: 1,
+            ..NONE
+        };
+        holds(four_readers(BUILT, Stored::Nothing).with(faults));
     }
 
     fn four_readers_of_a_stale_value_cause_one_load() {
-        let faults = Faults { ages: 1, ..NONE };
-        let stored = Stored::STALE;
-        holds(World { faults, stale: true, ..four_readers(BUILT, stored) });
+        holds(four_readers(BUILT, Stored::STALE).stale().with(AGES));
     }
 
     #[test]
     fn a_lease_that_everybody_gets_is_found_out() {
-        let rules = Rules { lease_excludes: false, ..BUILT };
+        let rules = Rules {
+            lease_excludes: false,
+            ..BUILT
+        };
         fails(S2, four_readers(rules, Stored::Nothing));
     }
 
     fn two_processes_invalidate() {
-        let callers: [(_, &[_]); 3] =
-            [(0, &[Read, Read]), (0, &[Invalidate, Read]), (1, &[Invalidate, Read])];
-        holds(World::new(BUILT, Stored::Nothing, &callers));
+        let world = World::new(BUILT, Stored::Nothing)
+            .caller(0, &[Read, Read])
+            .caller(0, &[Invalidate, Read])
+            .caller(1, &[Invalidate, Read]);
+        holds(world);
     }
 
     fn a_lease_or_a_value_vanishes_and_a_body_fails() {
-        holds(fewer_reads(BUILT, VANISHES_AND_FAILS));
+        holds(fewer_reads(BUILT, Stored::Nothing).with(VANISHES_AND_FAILS));
     }
 
     fn a_reply_is_lost_and_the_key_vanishes() {
-        holds(fewer_reads(BUILT, VANISHES_AND_LOST));
+        holds(fewer_reads(BUILT, Stored::Nothing).with(VANISHES_AND_LOST));
     }
 
+    #[test]
     fn a_process_dies_and_a_follower_gives_up() {
-        holds(fewer_reads(BUILT, DIES_AND_GIVES_UP));
+        holds(fewer_reads(BUILT, Stored::Nothing).with(DIES_AND_GIVES_UP));
     }
 
     fn two_replies_are_lost() {
-        holds(fewer_reads(BUILT, TWO_LOST));
+        holds(fewer_reads(BUILT, Stored::Nothing).with(TWO_LOST));
     }
 
     #[test]
     fn waiting_for_a_value_when_the_holder_failed_is_found_out() {
-        fails(L1, fewer_reads(WAITS_FOR_A_VALUE, VANISHES_AND_FAILS));
+        let world = fewer_reads(WAITS_FOR_A_VALUE, Stored::Nothing);
+        fails(L1, world.with(VANISHES_AND_FAILS));
     }
 
     #[test]
     fn waiting_for_a_value_when_the_fill_was_lost_is_found_out() {
-        fails(L1, fewer_reads(WAITS_FOR_A_VALUE, VANISHES_AND_LOST));
+        let world = fewer_reads(WAITS_FOR_A_VALUE, Stored::Nothing);
+        fails(L1, world.with(VANISHES_AND_LOST));
     }
 
     #[test]
     fn waiting_for_a_value_when_the_holder_died_is_found_out() {
-        fails(L1, fewer_reads(WAITS_FOR_A_VALUE, DIES_AND_GIVES_UP));
+        let world = fewer_reads(WAITS_FOR_A_VALUE, Stored::Nothing);
+        fails(L1, world.with(DIES_AND_GIVES_UP));
     }
 
     #[test]
     fn waiting_for_a_value_when_two_replies_were_lost_is_found_out() {
-        fails(L1, fewer_reads(WAITS_FOR_A_VALUE, TWO_LOST));
+        let world = fewer_reads(WAITS_FOR_A_VALUE, Stored::Nothing);
+        fails(L1, world.with(TWO_LOST));
     }
 
     #[test]
     fn a_read_is_shared_with_those_who_joined_before_it_was_sent() {
-        holds(value_stored(COVERS_READ));
+        holds(fewer_reads(FLIGHT_COVERS_READ, Stored::fresh(1)));
     }
 
     #[test]
     fn sharing_a_read_that_was_already_sent_is_found_out() {
-        fails(S1, value_stored(Rules { followers: Followers::All, ..COVERS_READ }));
+        let rules = Rules {
+            followers: Followers::All,
+            ..FLIGHT_COVERS_READ
+        };
+        fails(S1, fewer_reads(rules, Stored::fresh(1)));
     }
 
     #[test]
     fn a_process_reads_what_it_invalidated_itself() {
-        let faults = Faults { key_vanishes: 1, replies_lost: 1, bodies_fail: 1, ..NONE };
-        holds(one_process(BUILT, faults));
+        let faults = Faults {
+            bodies_fail: 1,
+            ..VANISHES_AND_LOST
+        };
+        holds(one_process(BUILT).with(faults));
     }
 
     #[test]
     fn detaching_the_flight_only_before_the_unlink_is_found_out() {
-        fails(S1, one_process(NAIVE_COVERS_READ, NONE));
+        fails(S1, one_process(NAIVE_FLIGHT_COVERS_READ));
     }
 
     #[test]
     fn detaching_the_flight_again_after_the_unlink_would_do() {
-        holds(one_process(Rules { detach_again: true, ..NAIVE_COVERS_READ }, NONE));
+        let rules = Rules {
+            detach_again: true,
+            ..NAIVE_FLIGHT_COVERS_READ
+        };
+        holds(one_process(rules));
     }
 
     #[test]
     fn followers_by_stamp_make_detaching_again_a_matter_of_speed() {
-        let rules = Rules { detach_again: false, ..COVERS_READ };
-        holds(one_process(rules, Faults { replies_lost: 1, ..NONE }));
+        let rules = Rules {
+            detach_again: false,
+            ..FLIGHT_COVERS_READ
+        };
+        holds(one_process(rules).with(ONE_LOST));
     }
 
     fn a_lost_lease_may_be_adopted_by_the_load_that_lost_it() {
-        holds(lossy(LostLease::FreshToken, 2));
+        holds(lost_lease(LostLease::FreshToken).with(TWO_LOST));
     }
 
     fn a_load_that_lost_its_lease_may_run_alone() {
-        holds(lossy(LostLease::RunAlone, 2));
+        holds(lost_lease(LostLease::RunAlone).with(TWO_LOST));
+    }
+
+    fn a_follower_adopts_the_lease_that_its_failing_leader_lost() {
+        let faults = Faults {
+            bodies_fail: 1,
+            ..ONE_LOST
+        };
+        holds(fewer_reads(BUILT, Stored::Nothing).with(faults));
     }
 
     #[test]
     fn filling_after_a_lost_lease_is_found_out() {
-        fails(S1, lossy(LostLease::FillAnyway, 1));
+        fails(S1, lost_lease(LostLease::FillAnyway).with(ONE_LOST));
     }
 
     #[test]
     fn sending_a_lost_token_again_is_found_out() {
-        fails(S1, lossy(LostLease::SameTokenAgain, 1));
+        fails(S1, lost_lease(LostLease::SameTokenAgain).with(ONE_LOST));
     }
 
     #[test]
     fn a_fill_by_watch_sets_only_what_is_present() {
-        let rules = Rules { fill: Fill::WatchAndSetIfPresent, ..BUILT };
-        holds(one_reader(rules, VANISHES_AND_LOST));
+        let world = one_reader(fill(Fill::WatchAndSetIfPresent), Stored::Nothing);
+        holds(world.with(VANISHES_AND_LOST));
     }
 
     #[test]
     fn a_fill_by_watch_that_overlooks_an_expiry_is_found_out() {
-        let rules = Rules { fill: Fill::WatchAndSet, ..BUILT };
-        fails(S1, one_reader(rules, VANISHES_AND_LOST));
+        let world = one_reader(fill(Fill::WatchAndSet), Stored::Nothing);
+        fails(S1, world.with(VANISHES_AND_LOST));
     }
 
     #[test]
     fn undecodable_bytes_are_displaced_by_one_load() {
-        holds(World { stored: UNDECODABLE, ..fewer_reads(BUILT, NONE) });
+        holds(fewer_reads(BUILT, Stored::Undecodable));
     }
 
     fn four_readers_of_undecodable_bytes_cause_one_load() {
-        holds(four_readers(BUILT, UNDECODABLE));
+        holds(four_readers(BUILT, Stored::Undecodable));
     }
 
     fn undecodable_bytes_are_displaced_whatever_goes_wrong() {
-        holds(World { stored: UNDECODABLE, ..fewer_reads(BUILT, VANISHES_AND_LOST) });
+        holds(fewer_reads(BUILT, Stored::Undecodable).with(VANISHES_AND_LOST));
     }
 
     #[test]
     fn displacing_whatever_is_there_by_now_is_found_out() {
-        fails(S2, four_readers(Rules { displace: Displace::Anything, ..BUILT }, UNDECODABLE));
+        let rules = Rules {
+            displace: Displace::Anything,
+            ..BUILT
+        };
+        fails(S2, four_readers(rules, Stored::Undecodable));
     }
 
     /// No protocol on one asynchronous replica can promise more; the time to live is the bound.
     #[test]
     fn a_failover_that_loses_an_invalidation_is_found_out() {
-        let faults = Faults { failovers: 1, ..NONE };
-        fails(S1, World { stored: Stored::fresh(1), ..one_reader(BUILT, faults) });
+        let faults = Faults {
+            failovers: 1,
+            ..NONE
+        };
+        fails(S1, one_reader(BUILT, Stored::fresh(1)).with(faults));
     }
 }

@@ -14,7 +14,7 @@
 //! - Values. A value is the version of the source that its body read. A body reads the source at
 //!   one moment, and the source never answers with an older version than it did before.
 //! - Batches, the breaker, redirects of a cluster, and invalidations that are owed.
-//! - More callers. Every fault known so far shows with three callers and in under thirty steps.
+//! - More callers. Every fault known so far shows with at most four, and in under thirty steps.
 //!
 //! The scenarios that are quick are tests of their own. All of them:
 //!

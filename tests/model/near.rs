@@ -263,26 +263,53 @@ listed! {
     }
 
     fn dropping_the_near_copy_after_the_reply_would_do_while_nothing_fails() {
-        holds(Near { drops_before: false, ..BUILT });
+        holds(Near {
+            drops_before: false,
+            ..BUILT
+        });
     }
 
     #[test]
     fn dropping_the_near_copy_only_before_the_unlink_is_found_out() {
-        fails(N1, Near { drops_after: false, ..BUILT });
+        fails(
+            N1,
+            Near {
+                drops_after: false,
+                ..BUILT
+            },
+        );
     }
 
     #[test]
     fn keeping_a_reply_that_a_push_overtook_is_found_out() {
-        fails(N2, Near { epoch: Epoch::Ignored, ..BUILT });
+        fails(
+            N2,
+            Near {
+                epoch: Epoch::Ignored,
+                ..BUILT
+            },
+        );
     }
 
     #[test]
     fn noting_the_epoch_only_when_the_reply_is_there_is_found_out() {
-        fails(N1, Near { epoch: Epoch::NotedAtReply, ..BUILT });
+        fails(
+            N1,
+            Near {
+                epoch: Epoch::NotedAtReply,
+                ..BUILT
+            },
+        );
     }
 
     #[test]
     fn keeping_near_copies_when_the_lane_is_lost_is_found_out() {
-        fails(N2, Near { flushes: false, ..BUILT });
+        fails(
+            N2,
+            Near {
+                flushes: false,
+                ..BUILT
+            },
+        );
     }
 }

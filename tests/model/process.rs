@@ -159,7 +159,7 @@ pub struct State {
     pub replica: Option<(Stored, Option<Token>)>,
     /// No read that begins now may return an older version.
     pub floor: Version,
-    /// The flight of each process.
+    /// For each process, who leads the flight that callers may join.
     pub board: Vec<Option<usize>>,
     pub callers: Vec<Caller>,
     /// What its sender gave up on, and may arrive yet.

@@ -26,7 +26,7 @@ impl Turn<'_> {
                 let fill = Command::Fill(self.me().token, self.me().wrote);
                 self.send(Step::PutFill, Pipeline::of(fill));
             }
-            // Refused or not: what it put, or removed, is no longer there.
+            // Also where the fill of a put was refused: somebody has removed its token since then.
             (Step::Remove | Step::Put | Step::PutFill, _) => self.promise(),
             (Step::Claim | Step::Release, _) => self.next(),
             (Step::Look | Step::Lease, Reply::Did(_)) => unreachable!("a read was not answered"),
@@ -67,12 +67,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether to lead with the token that was found: it is our own, and its reply was lost.
+    /// Whether to lead with the token that was found. It should be one of a lease of this load, whose
+    /// reply was lost.
     fn is_ours(&mut self, token: Token) -> bool {
         let sent_again = self.rules().lost_lease == LostLease::SameTokenAgain;
-        let rules_out = self.rules().lease_excludes;
+        let excludes = self.rules().lease_excludes;
         let me = self.me();
-        !rules_out || me.lost.contains(&token) || sent_again && me.token == token
+        !excludes || me.lost.contains(&token) || sent_again && me.token == token
     }
 
     fn exec(&mut self) {
@@ -110,13 +111,12 @@ impl Turn<'_> {
     /// No reply came in time. Whether the command ran, or is still to run, is not known.
     pub fn lost(&mut self, step: Step) {
         match step {
+            Step::Remove => self.next(),
+            _ if self.op() == Op::Refresh && self.rules().refused_refresh_unlinks => self.remove(),
+            _ if self.op() == Op::Refresh => self.next(),
             Step::Look => self.stop_waiting(),
             Step::Lease | Step::Displace => self.lost_lease(),
-            Step::TakeOver => self.body(Load::Alone),
-            Step::Watch | Step::Fill if self.op() != Op::Refresh => {
-                let value = self.me().value;
-                self.end(value, false);
-            }
+            Step::Watch | Step::Fill => self.filled(false),
             // An error to whoever asked: no promise.
             _ => self.next(),
         }
@@ -125,7 +125,10 @@ impl Turn<'_> {
     fn lost_lease(&mut self) {
         let token = self.me().token;
         match self.rules().lost_lease {
-            LostLease::RunAlone => self.body(Load::Alone),
+            LostLease::RunAlone => {
+                self.me().lost.push(token);
+                self.body(Load::Alone);
+            }
             LostLease::FillAnyway => self.body(Load::Lead),
             LostLease::SameTokenAgain => self.lease_by(token),
             LostLease::FreshToken => {
@@ -163,7 +166,6 @@ impl Turn<'_> {
                 };
                 self.send(Step::FillRefresh, Pipeline::of(fill));
             }
-            Load::Alone if self.op() == Op::Refresh => self.next(),
             Load::Alone => self.end(value, false),
         }
     }

@@ -47,10 +47,11 @@ pub enum Put {
 /// What a load does when the reply to its lease never came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LostLease {
+    /// Whoever takes the place on the flight later leads if it finds the lost token in force.
     RunAlone,
     FillAnyway,
     SameTokenAgain,
-    /// And should the lost token turn out to be the holder, lead with that one.
+    /// And lead if that finds the lost token in force.
     FreshToken,
 }
 
@@ -93,12 +94,13 @@ pub struct Rules {
     pub lost_lease: LostLease,
     pub waiters: Waiters,
     pub displace: Displace,
+    pub displace_order: RefreshKey,
     pub fill: Fill,
     /// A refresh stores nothing over somebody's lease.
     pub refresh_spares_lease: bool,
     /// The companion's `refresh` leads an ordinary load if nothing is stored.
     pub refresh_may_lead: bool,
-    /// The companion's `refresh` unlinks the key if its fill is refused.
+    /// The companion's `refresh` unlinks the key if its fill is refused, or a reply is lost.
     pub refused_refresh_unlinks: bool,
 }
 
@@ -115,9 +117,11 @@ pub const BUILT: Rules = Rules {
     // Any function may be refreshed by its companion.
     refresh_key_of: RefreshKeyOf::EveryFunction,
     lease_excludes: true,
-    lost_lease: LostLease::FreshToken,
+    lost_lease: LostLease::RunAlone,
     waiters: Waiters::TokenGone,
     displace: Displace::SameBytes,
+    // Ahead of it will do: a deletion in between leaves nothing to displace.
+    displace_order: RefreshKey::UnlinkedFirst,
     fill: Fill::Script,
     refresh_spares_lease: true,
     refresh_may_lead: true,
@@ -132,7 +136,6 @@ pub const NAIVE: Rules = Rules {
     lease: RefreshKey::Spared,
     put: Put::PlainSet,
     refresh_key_of: RefreshKeyOf::StaleFunctions,
-    lost_lease: LostLease::RunAlone,
     refresh_spares_lease: false,
     refresh_may_lead: false,
     refused_refresh_unlinks: false,

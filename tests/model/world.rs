@@ -7,7 +7,7 @@
 use stateright::{Model, Property};
 
 use crate::call::Turn;
-use crate::faults::{Fault, Faults};
+use crate::faults::{Fault, Faults, NONE};
 use crate::process::{At, Caller, Op, State};
 use crate::redis::{Command, Redis, Reply, Stored};
 use crate::rules::{Rules, Waiters};
@@ -40,17 +40,29 @@ pub enum Action {
 
 impl World {
     /// A key of a function without `stale`, and nothing goes wrong.
-    pub fn new(rules: Rules, stored: Stored, callers: &[(usize, &[Op])]) -> Self {
+    pub fn new(rules: Rules, stored: Stored) -> Self {
         Self {
             rules,
-            callers: callers
-                .iter()
-                .map(|(process, ops)| (*process, ops.to_vec()))
-                .collect(),
-            faults: Faults::NONE,
+            callers: vec![],
+            faults: NONE,
             stored,
             stale: false,
         }
+    }
+
+    pub fn caller(mut self, process: usize, ops: &[Op]) -> Self {
+        self.callers.push((process, ops.to_vec()));
+        self
+    }
+
+    pub fn stale(mut self) -> Self {
+        self.stale = true;
+        self
+    }
+
+    pub fn with(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
     }
 
     pub fn op(&self, who: usize, nth: usize) -> Op {
@@ -107,7 +119,7 @@ impl World {
     /// every call had ended? One order stands for all of them. `None`: some call never ends.
     fn leases_to_the_end(&self, from: &State) -> Option<u8> {
         let mut state = from.clone();
-        state.faults = Faults::NONE;
+        state.faults = NONE;
         let mut expired = 0;
         // Far more steps than any world needs: whoever takes them goes in circles.
         for _ in 0..500 {
@@ -168,16 +180,13 @@ impl Model for World {
             .map(|(process, _)| process + 1)
             .max()
             .unwrap_or(0);
-        let caller = |(_, ops): &(_, Vec<Op>)| {
-            Caller::new(if ops.is_empty() { At::Done } else { At::Start }, 0, 0)
-        };
         vec![State {
             source: 1,
             redis: Redis::holding(self.stored),
             replica: (self.faults.failovers > 0).then_some((self.stored, None)),
             floor: 0,
             board: vec![None; processes],
-            callers: self.callers.iter().map(caller).collect(),
+            callers: vec![Caller::new(At::Start, 0, 0); self.callers.len()],
             late: vec![],
             faults: self.faults,
             disturbed: false,

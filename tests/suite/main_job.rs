@@ -137,8 +137,9 @@ async fn the_companion_reads_writes_and_forgets_what_the_function_stored() {
         assert_eq!(length::uncached("bob".to_owned(), b"").await.unwrap(), 3);
         assert_eq!(length::peek("bob").await.unwrap(), Some(5));
         assert_eq!(RUNS.load(Relaxed), 3);
+        let name = "bob".to_owned();
         assert_eq!(
-            length::invalidate(&"bob".to_owned()).await.unwrap(),
+            length::invalidate(&name).await.unwrap(),
             Invalidated::Removed
         );
         length("bob".to_owned(), b"!").await.unwrap();

@@ -14,7 +14,7 @@ async fn only_ok_is_stored_under_any_alias_of_result() {
     #[read_through]
     async fn odd(n: u32) -> Alias<u32> {
         RUNS.fetch_add(1, Relaxed);
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             return Err("even".to_owned());
         }
         Ok(n)

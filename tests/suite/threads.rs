@@ -112,3 +112,74 @@ async fn a_paused_clock_does_not_stop_the_cache() {
         .await;
     assert_eq!(cache.stats().functions()[0].hits, 1);
 }
+
+#[test]
+fn one_cache_serves_many_runtimes_at_once_and_after_each_other() {
+    #[read_through(ttl = 60)]
+    async fn square(n: u64) -> u64 {
+        n * n
+    }
+
+    let server = Server::start();
+    let cache = server.cache();
+    let on_a_runtime = |n: u64| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let call = cache.scope(square(n));
+        assert_eq!(runtime.block_on(runtime.spawn(call)).unwrap(), n * n);
+    };
+    for n in 0..20 {
+        on_a_runtime(n % 2);
+    }
+    std::thread::scope(|threads| {
+        for n in 0..20 {
+            threads.spawn(move || on_a_runtime(n % 2));
+        }
+    });
+    let stats = cache.stats();
+    let of = &stats.functions()[0];
+    assert_eq!((of.misses, of.hits, of.bypassed), (2, 38, 0));
+}
+
+#[test]
+fn a_lane_ends_with_its_runtime() {
+    #[read_through(ttl = 60)]
+    async fn square(n: u64) -> u64 {
+        n * n
+    }
+
+    let server = Server::start();
+    let cache = server.cache();
+    let clients = || server.cli(&["CLIENT", "LIST"]).lines().count();
+    cache.blocking().ping().unwrap();
+    let before = clients();
+    for n in 0..10 {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let call = cache.scope(square(n));
+        runtime.block_on(runtime.spawn(call)).unwrap();
+    }
+    // The server hears of a closed socket in its next turn.
+    while clients() > before {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_runtime_without_reactor_and_timers_is_served_by_the_io_thread() {
+    #[read_through(ttl = 60)]
+    async fn square(n: u64) -> u64 {
+        n * n
+    }
+
+    let server = Server::start();
+    let cache = server.cache();
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    for _ in 0..3 {
+        let call = cache.scope(square(3));
+        assert_eq!(runtime.block_on(runtime.spawn(call)).unwrap(), 9);
+    }
+    assert!(cache.stats().functions()[0].hits >= 1);
+}

@@ -76,7 +76,7 @@ impl Memory {
                 put(
                     &mut entries,
                     key,
-                    token.as_bytes(),
+                    token.as_bytes().to_vec(),
                     Some(now.saturating_add(life)),
                 );
                 Leased::Ours
@@ -103,7 +103,7 @@ impl Memory {
             put(
                 &mut entries,
                 key,
-                token.as_bytes(),
+                token.as_bytes().to_vec(),
                 Some(now.saturating_add(life)),
             );
         }
@@ -114,7 +114,7 @@ impl Memory {
         let expires = self.clock.now().saturating_add(life);
         let mut entries = self.entries();
         entries.remove(&refresh(key));
-        put(&mut entries, key, token.as_bytes(), Some(expires));
+        put(&mut entries, key, token.as_bytes().to_vec(), Some(expires));
     }
 
     pub(crate) fn extend(&self, key: &Key, lock: Lock, token: &Token, life: Duration) -> bool {
@@ -126,7 +126,7 @@ impl Memory {
             put(
                 &mut entries,
                 &place,
-                token.as_bytes(),
+                token.as_bytes().to_vec(),
                 Some(now.saturating_add(life)),
             );
         }
@@ -156,7 +156,7 @@ impl Memory {
         put(
             &mut entries,
             key,
-            &json,
+            json,
             ttl.map(|ttl| now.saturating_add(ttl)),
         );
         true
@@ -166,7 +166,7 @@ impl Memory {
         let expires = ttl.map(|ttl| self.clock.now().saturating_add(ttl));
         let mut entries = self.entries();
         entries.remove(&refresh(key));
-        put(&mut entries, key, &json, expires);
+        put(&mut entries, key, json, expires);
     }
 
     pub(crate) fn release(&self, key: &Key, lock: Lock, token: &Token) {
@@ -188,7 +188,7 @@ impl Memory {
         put(
             &mut entries,
             &place,
-            token.as_bytes(),
+            token.as_bytes().to_vec(),
             Some(now.saturating_add(life)),
         );
         true
@@ -243,8 +243,7 @@ fn holds(entries: &mut Entries, place: &Key, token: &Token, now: Duration) -> bo
     live(entries, place, now).is_some_and(|entry| entry.value == token.as_bytes())
 }
 
-fn put(entries: &mut Entries, key: &Key, value: &[u8], expires: Option<Duration>) {
-    let value = value.to_vec();
+fn put(entries: &mut Entries, key: &Key, value: Vec<u8>, expires: Option<Duration>) {
     entries.insert(key.clone(), Entry { value, expires });
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Connector {
 enum Server {
     Standalone(Client),
     #[cfg(feature = "cluster")]
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 /// A connection for the cache's own calls, with many commands in flight.
@@ -173,7 +173,7 @@ fn cluster(config: &Config, nodes: &str) -> Result<Server, Error> {
         .overall_response_timeout(Some(late))
         .tcp_settings(TcpSettings::default().set_nodelay(true))
         .build()
-        .map(Server::Cluster)
+        .map(|client| Server::Cluster(Box::new(client)))
         .map_err(not_a_server)
 }
 

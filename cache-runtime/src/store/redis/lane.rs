@@ -25,11 +25,13 @@ pub(super) enum Again {
 }
 
 pub(super) struct Lane {
-    connector: Connector,
+    connector: Arc<Connector>,
     prefix: String,
     owed: Arc<Owed>,
     state: Mutex<State>,
     closed: AtomicBool,
+    proven: AtomicBool,
+    unsuitable: AtomicBool,
 }
 
 #[derive(Default)]
@@ -52,13 +54,15 @@ struct Failed {
 }
 
 impl Lane {
-    pub(super) fn new(connector: Connector, prefix: &str, owed: &Arc<Owed>) -> Self {
+    pub(super) fn new(connector: Arc<Connector>, prefix: &str, owed: &Arc<Owed>) -> Self {
         Self {
             connector,
             prefix: prefix.to_owned(),
             owed: owed.clone(),
             state: Mutex::default(),
             closed: AtomicBool::new(false),
+            proven: AtomicBool::new(false),
+            unsuitable: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +89,20 @@ impl Lane {
             self.drop_connection(live.number).await;
         }
         settled.map_err(told)
+    }
+
+    /// Whether its runtime is known to hold a connection.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    /// Whether its runtime is known to hold none.
+    pub(super) fn is_unsuitable(&self) -> bool {
+        self.unsuitable.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn mark_unsuitable(&self) {
+        self.unsuitable.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -137,7 +155,6 @@ impl Lane {
                 Ok(live.clone())
             }
             Err(error) => {
-                let error = told(error);
                 state.failed = Some(Failed {
                     at: Instant::now(),
                     error: error.clone(),
@@ -147,9 +164,10 @@ impl Lane {
         }
     }
 
-    async fn connect(&self) -> RedisResult<Connection> {
-        let mut connection = self.connector.connect().await?;
-        self.make_up(&mut connection).await?;
+    async fn connect(&self) -> Result<Connection, Error> {
+        let mut connection = self.connector.connect().await.map_err(told)?;
+        self.proven.store(true, Ordering::Relaxed);
+        self.make_up(&mut connection).await.map_err(told)?;
         Ok(connection)
     }
 
