@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::address::{self, Report, Request, Seen};
 use crate::body;
+use crate::error::ErrorKind;
 use crate::event::EventKind;
 use crate::exec;
 use crate::flight::{Boarded, Followed, Follower, Leader, Stamp};
@@ -332,6 +333,7 @@ impl Search {
         };
         let store = self.place.cache.store();
         let mut waited = false;
+        let mut lost = false;
         while !self.outage {
             let token = Token::fresh();
             if let Some(unusable) = self.unusable.take() {
@@ -373,6 +375,12 @@ impl Search {
                         Elsewhere::Expired => waited = false,
                         Elsewhere::InVain => break,
                     }
+                }
+                // The connection may have broken while it was idle: asked again on a new one, with
+                // a new token, while the old one is ours if it turns up.
+                Err(error) if error.kind() == ErrorKind::Unavailable && !lost => {
+                    leader.lost(token);
+                    lost = true;
                 }
                 // Whether it is ours is not known, and only a lease whose answer came before the
                 // body begins may fill.

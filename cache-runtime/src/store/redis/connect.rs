@@ -11,7 +11,7 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError,
     RedisResult, Value,
 };
 
@@ -31,6 +31,16 @@ enum Server {
     Standalone(Client),
     #[cfg(feature = "cluster")]
     Cluster(Box<ClusterClient>),
+}
+
+impl Server {
+    fn standalone(&self) -> Option<&Client> {
+        match self {
+            Self::Standalone(client) => Some(client),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => None,
+        }
+    }
 }
 
 /// A connection for the cache's own calls, with many commands in flight.
@@ -59,6 +69,15 @@ impl Connection {
             .map(Value::extract_error)
             .collect())
     }
+
+    pub(super) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
+        let answer = match self {
+            Self::Standalone(connection) => connection.req_packed_command(command),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(connection) => connection.req_packed_command(command),
+        };
+        answer.await.and_then(Value::extract_error)
+    }
 }
 
 impl Connector {
@@ -74,10 +93,8 @@ impl Connector {
     /// The pool for the user's own commands, where there is one server to connect to. It connects
     /// when a connection is first taken from it, and no wait of it is without an end.
     pub(super) fn pool(&self) -> Result<Option<Pool>, Error> {
-        let client = match &self.server {
-            Server::Standalone(client) => client,
-            #[cfg(feature = "cluster")]
-            Server::Cluster(_) => return Ok(None),
+        let Some(client) = self.server.standalone() else {
+            return Ok(None);
         };
         let info = client.get_connection_info().clone();
         let manager = Manager::new_with_config(info, self.settings()).map_err(not_a_server)?;
@@ -96,7 +113,7 @@ impl Connector {
 
     /// Whether keys are on several nodes, so that a command may name only those of one.
     pub(super) fn is_cluster(&self) -> bool {
-        !matches!(self.server, Server::Standalone(_))
+        self.server.standalone().is_none()
     }
 
     pub(super) async fn connect(&self) -> RedisResult<Connection> {

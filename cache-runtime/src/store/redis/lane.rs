@@ -4,14 +4,15 @@
 //! makes a new one. Before it is used, what is owed is made up for on it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use redis::{ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::Mutex;
 
 use super::connect::{Connection, Connector};
+use super::failure::{broke, ends_the_lane, told};
 use crate::error::{Error, ErrorKind};
 use crate::owed::Owed;
 
@@ -28,15 +29,15 @@ pub(super) struct Lane {
     connector: Arc<Connector>,
     prefix: String,
     owed: Arc<Owed>,
-    state: Mutex<State>,
+    /// Read by every call, so it is held for no longer than a copy takes.
+    live: SyncMutex<Option<Numbered>>,
+    connecting: Mutex<Connecting>,
     closed: AtomicBool,
-    proven: AtomicBool,
-    unsuitable: AtomicBool,
 }
 
+/// Held while connecting, so that whoever waits for it shares the outcome.
 #[derive(Default)]
-struct State {
-    live: Option<Numbered>,
+struct Connecting {
     failed: Option<Failed>,
     made: u64,
 }
@@ -59,10 +60,9 @@ impl Lane {
             connector,
             prefix: prefix.to_owned(),
             owed: owed.clone(),
-            state: Mutex::default(),
+            live: SyncMutex::default(),
+            connecting: Mutex::default(),
             closed: AtomicBool::new(false),
-            proven: AtomicBool::new(false),
-            unsuitable: AtomicBool::new(false),
         }
     }
 
@@ -72,90 +72,98 @@ impl Lane {
         commands: &Pipeline,
         again: Again,
     ) -> Result<Vec<RedisResult<Value>>, Error> {
-        let first = self.connection().await?;
-        match self.send_on(first, commands).await {
+        match self.send_once(commands).await? {
             Err(error) if again == Again::Yes && broke(&error) => {}
             answers => return answers.map_err(told),
         }
-        let second = self.connection().await?;
-        self.send_on(second, commands).await.map_err(told)
+        self.send_once(commands).await?.map_err(told)
+    }
+
+    async fn send_once(
+        &self,
+        commands: &Pipeline,
+    ) -> Result<RedisResult<Vec<RedisResult<Value>>>, Error> {
+        let mut on = self.connection().await?;
+        let answers = on.connection.send(commands).await;
+        match &answers {
+            Err(error) => self.look_at(on.number, error),
+            Ok(answers) => {
+                for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+                    self.look_at(on.number, error);
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Sends one command that does no harm when it runs twice.
+    pub(super) async fn send_one(&self, command: &Cmd) -> Result<Value, Error> {
+        match self.send_one_once(command).await? {
+            Err(error) if broke(&error) => {}
+            answer => return answer.map_err(told),
+        }
+        self.send_one_once(command).await?.map_err(told)
+    }
+
+    async fn send_one_once(&self, command: &Cmd) -> Result<RedisResult<Value>, Error> {
+        let mut on = self.connection().await?;
+        let answer = on.connection.send_one(command).await;
+        if let Err(error) = &answer {
+            self.look_at(on.number, error);
+        }
+        Ok(answer)
     }
 
     /// Makes up for what is owed, now.
     pub(super) async fn settle(&self) -> Result<(), Error> {
         let mut live = self.connection().await?;
         let settled = self.make_up(&mut live.connection).await;
-        if settled.as_ref().is_err_and(ends_the_lane) {
-            self.drop_connection(live.number).await;
+        if let Err(error) = &settled {
+            self.look_at(live.number, error);
         }
         settled.map_err(told)
-    }
-
-    /// Whether its runtime is known to hold a connection.
-    pub(super) fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Relaxed)
-    }
-
-    /// Whether its runtime is known to hold none.
-    pub(super) fn is_unsuitable(&self) -> bool {
-        self.unsuitable.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn mark_unsuitable(&self) {
-        self.unsuitable.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    pub(super) async fn close(&self) {
+    pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.state.lock().await.live = None;
-    }
-
-    async fn send_on(
-        &self,
-        mut on: Numbered,
-        commands: &Pipeline,
-    ) -> RedisResult<Vec<RedisResult<Value>>> {
-        let answers = on.connection.send(commands).await;
-        let ends = match &answers {
-            Err(error) => ends_the_lane(error),
-            Ok(answers) => answers
-                .iter()
-                .filter_map(|of| of.as_ref().err())
-                .any(ends_the_lane),
-        };
-        if ends {
-            self.drop_connection(on.number).await;
-        }
-        answers
+        *self.live() = None;
     }
 
     /// The shared connection. Whoever waits here while another connects shares the outcome: a
     /// server that is away is asked once for all of them.
     async fn connection(&self) -> Result<Numbered, Error> {
+        if let Some(live) = &*self.live() {
+            return Ok(live.clone());
+        }
         let began = Instant::now();
-        let mut state = self.state.lock().await;
+        let mut connecting = self.connecting.lock().await;
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "the cache was shut down"));
         }
-        if let Some(live) = &state.live {
+        if let Some(live) = &*self.live() {
             return Ok(live.clone());
         }
-        if let Some(failed) = state.failed.as_ref().filter(|failed| failed.at >= began) {
+        if let Some(failed) = connecting
+            .failed
+            .as_ref()
+            .filter(|failed| failed.at >= began)
+        {
             return Err(failed.error.clone());
         }
         match self.connect().await {
             Ok(connection) => {
-                state.made += 1;
-                let number = state.made;
-                let live = state.live.insert(Numbered { number, connection });
-                Ok(live.clone())
+                connecting.made += 1;
+                let number = connecting.made;
+                let live = Numbered { number, connection };
+                *self.live() = Some(live.clone());
+                Ok(live)
             }
             Err(error) => {
-                state.failed = Some(Failed {
+                connecting.failed = Some(Failed {
                     at: Instant::now(),
                     error: error.clone(),
                 });
@@ -166,7 +174,6 @@ impl Lane {
 
     async fn connect(&self) -> Result<Connection, Error> {
         let mut connection = self.connector.connect().await.map_err(told)?;
-        self.proven.store(true, Ordering::Relaxed);
         self.make_up(&mut connection).await.map_err(told)?;
         Ok(connection)
     }
@@ -191,49 +198,24 @@ impl Lane {
         Ok(())
     }
 
-    async fn drop_connection(&self, number: u64) {
-        let mut state = self.state.lock().await;
-        if state
-            .live
-            .as_ref()
-            .is_some_and(|live| live.number == number)
-        {
-            state.live = None;
+    /// Drops the connection if it is of no more use.
+    fn look_at(&self, number: u64, error: &RedisError) {
+        if !ends_the_lane(error) {
+            return;
         }
+        let mut live = self.live();
+        if live.as_ref().is_some_and(|live| live.number == number) {
+            *live = None;
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Option<Numbered>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane").finish_non_exhaustive()
-    }
-}
-
-/// The connection was gone, so that the server saw nothing or its answer is lost.
-fn broke(error: &RedisError) -> bool {
-    error.is_unrecoverable_error() && error.kind() == Kind::Io
-}
-
-/// Later commands on this connection would fare no better: it is gone, it is silent (a socket that
-/// a firewall swallows stays so for ever), or it leads to a server that no longer is the master.
-fn ends_the_lane(error: &RedisError) -> bool {
-    error.is_unrecoverable_error()
-        || error.is_timeout()
-        || error.kind() == Kind::Server(ServerErrorKind::ReadOnly)
-}
-
-/// What redis-rs reports, without what it quotes: its errors of parsing and conversion hold the
-/// bytes that they met, which may be a stored value.
-pub(super) fn told(error: RedisError) -> Error {
-    match error.kind() {
-        Kind::Parse | Kind::UnexpectedReturnType => Error::new(
-            ErrorKind::Unavailable,
-            "what answers at the configured address does not speak Redis",
-        ),
-        _ if error.is_timeout() => {
-            Error::new(ErrorKind::Timeout, "redis did not answer in time").because(error)
-        }
-        Kind::Io => Error::new(ErrorKind::Unavailable, "redis cannot be reached").because(error),
-        _ => Error::new(ErrorKind::Refused, "redis refused the command").because(error),
     }
 }

@@ -1,38 +1,50 @@
-//! Which lane a caller uses.
+//! Which lanes a caller uses.
 //!
-//! A connection belongs to the runtime that made it. A caller inside a multi-thread runtime uses a
-//! lane of that runtime, from its own task: no thread is switched on the way. A lane ends with its
-//! runtime. Every other caller uses the lane of the I/O thread: a current-thread runtime may not be
+//! A connection belongs to the runtime that made it. A caller inside a multi-thread runtime uses
+//! lanes of that runtime, from its own task: no thread is switched on the way. Lanes end with their
+//! runtime. Every other caller uses those of the I/O thread: a current-thread runtime may not be
 //! driven tomorrow, or have a paused clock; a caller who blocks its thread may keep its runtime
 //! from driving anything; and there may be no runtime at all.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::{Pipeline, RedisResult, Value};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
+use super::batch::{Reads, Wanted};
 use super::connect::Connector;
+use super::failure::late;
 use super::lane::{Again, Lane};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::exec;
 use crate::owed::Owed;
+use crate::store::Found;
 
-type Answers = Result<Vec<RedisResult<Value>>, Error>;
+type ByRuntime = Mutex<HashMap<Id, Arc<Pair>>>;
 
-type ByRuntime = Mutex<HashMap<Id, Arc<Lane>>>;
-
-#[derive(Debug)]
 pub(super) struct Lanes {
-    connector: Arc<Connector>,
-    prefix: String,
-    owed: Arc<Owed>,
-    /// Bounds all that one call of [`send`](Self::send) does, connecting included.
+    make: Box<dyn Fn() -> Pair + Send + Sync>,
+    /// Bounds all that one call here does, connecting included.
     limit: Duration,
-    io: Arc<Lane>,
+    io: Arc<Pair>,
     by_runtime: Arc<ByRuntime>,
 }
+
+/// The lanes of one runtime: reads do not wait behind what is written.
+struct Pair {
+    writes: Arc<Lane>,
+    reads: Arc<Reads>,
+    suits: AtomicU8,
+}
+
+/// Whether a runtime can hold a connection: one without a reactor or without timers cannot.
+const UNKNOWN: u8 = 0;
+const SUITABLE: u8 = 1;
+const UNSUITABLE: u8 = 2;
 
 impl Lanes {
     pub(super) fn new(
@@ -41,80 +53,80 @@ impl Lanes {
         owed: &Arc<Owed>,
         limit: Duration,
     ) -> Self {
-        let connector = Arc::new(connector);
+        let (connector, prefix, owed) = (Arc::new(connector), prefix.to_owned(), owed.clone());
+        let lane = move || Arc::new(Lane::new(connector.clone(), &prefix, &owed));
+        let make = move || Pair {
+            writes: lane(),
+            reads: Arc::new(Reads::new(lane(), limit)),
+            suits: AtomicU8::new(UNKNOWN),
+        };
         Self {
-            io: Arc::new(Lane::new(connector.clone(), prefix, owed)),
-            connector,
-            prefix: prefix.to_owned(),
-            owed: owed.clone(),
+            io: Arc::new(make()),
+            make: Box::new(make),
             limit,
             by_runtime: Arc::default(),
         }
     }
 
-    /// Sends commands together on the caller's lane; one answer each.
-    pub(super) async fn send(&self, commands: Pipeline, again: Again) -> Answers {
-        let answers = match self.of_caller() {
-            Some(lane) if lane.is_proven() => {
-                tokio::time::timeout(self.limit, lane.send(&commands, again))
-                    .await
-                    .ok()
-            }
-            Some(lane) => match self.prove(lane, commands.clone(), again).await {
-                Some(answers) => answers,
-                None => self.send_by_io(commands, again).await?,
-            },
-            None => self.send_by_io(commands, again).await?,
-        };
-        answers.unwrap_or_else(|| {
-            Err(Error::new(
-                ErrorKind::Timeout,
-                "redis did not answer in time",
-            ))
-        })
+    /// Reads what stands under a key, together with whoever else reads.
+    pub(super) async fn get(&self, wanted: Wanted) -> Result<Found, Error> {
+        if let Some(pair) = self.of_caller().await {
+            return pair.reads.get(wanted).await;
+        }
+        let reads = self.io.reads.clone();
+        let reading = exec::on_io(self.limit, async move { reads.get(wanted).await });
+        reading.await?.unwrap_or_else(|| Err(late()))
     }
 
-    async fn send_by_io(&self, commands: Pipeline, again: Again) -> Result<Option<Answers>, Error> {
-        let lane = self.io.clone();
-        exec::on_io(self.limit, async move { lane.send(&commands, again).await }).await
-    }
-
-    /// Sends them in a task of their own: a runtime without a reactor or without timers panics
-    /// there, before anything is sent, and is left alone from then on.
-    async fn prove(
+    /// Sends commands together; one answer each.
+    pub(super) async fn send(
         &self,
-        lane: Arc<Lane>,
         commands: Pipeline,
         again: Again,
-    ) -> Option<Option<Answers>> {
-        let limit = self.limit;
-        let tried = lane.clone();
-        let sending = async move { tokio::time::timeout(limit, lane.send(&commands, again)).await };
-        match tokio::spawn(sending).await {
-            Ok(answers) => Some(answers.ok()),
-            Err(_) => {
-                tried.mark_unsuitable();
-                None
-            }
+    ) -> Result<Vec<RedisResult<Value>>, Error> {
+        if let Some(pair) = self.of_caller().await {
+            return pair.writes.send(&commands, again).await;
         }
+        let lane = self.io.writes.clone();
+        let sending = exec::on_io(self.limit, async move { lane.send(&commands, again).await });
+        sending.await?.unwrap_or_else(|| Err(late()))
     }
 
     /// The lane of the I/O thread, where what has no caller is done.
     pub(super) fn io(&self) -> &Arc<Lane> {
-        &self.io
+        &self.io.writes
     }
 
-    pub(super) async fn close(&self) {
-        let lanes: Vec<_> = self.by_runtime().drain().map(|(_, lane)| lane).collect();
-        for lane in lanes {
-            lane.close().await;
+    pub(super) fn close(&self) {
+        let pairs = std::mem::take(&mut *lock(&self.by_runtime));
+        for pair in pairs.values().chain([&self.io]) {
+            pair.writes.close();
+            pair.reads.close();
         }
-        self.io.close().await;
     }
 
-    /// The lane of the caller's runtime, where its own task can use one.
-    fn of_caller(&self) -> Option<Arc<Lane>> {
-        if exec::is_waiting() || self.io.is_closed() {
+    /// The lanes of the caller's runtime, if its own task can use them.
+    async fn of_caller(&self) -> Option<Arc<Pair>> {
+        let pair = self.of_runtime()?;
+        match pair.suits.load(Ordering::Relaxed) {
+            SUITABLE => return Some(pair),
+            UNSUITABLE => return None,
+            _ => {}
+        }
+        // The first connection is made in a task: an unsuitable runtime panics there, for itself.
+        let (lane, limit) = (pair.writes.clone(), self.limit);
+        let trying = tokio::spawn(async move { tokio::time::timeout(limit, lane.settle()).await });
+        let suits = if trying.await.is_ok() {
+            SUITABLE
+        } else {
+            UNSUITABLE
+        };
+        pair.suits.store(suits, Ordering::Relaxed);
+        (suits == SUITABLE).then_some(pair)
+    }
+
+    fn of_runtime(&self) -> Option<Arc<Pair>> {
+        if exec::is_waiting() || self.io.writes.is_closed() {
             return None;
         }
         let runtime = Handle::try_current().ok()?;
@@ -122,50 +134,52 @@ impl Lanes {
             return None;
         }
         let id = runtime.id();
-        let mut lanes = self.by_runtime();
-        let lane = lanes.entry(id).or_insert_with(|| {
-            let lane = Lane::new(self.connector.clone(), &self.prefix, &self.owed);
-            let lane = Arc::new(lane);
-            // Dropped by the runtime when it ends, and the lane with it.
-            let entry = Entry {
-                lanes: Arc::downgrade(&self.by_runtime),
-                id,
-                lane: Arc::downgrade(&lane),
-            };
-            runtime.spawn(async move {
-                let _entry = entry;
-                std::future::pending::<()>().await;
-            });
-            lane
+        let mut by_runtime = lock(&self.by_runtime);
+        if let Some(pair) = by_runtime.get(&id) {
+            return Some(pair.clone());
+        }
+        let pair = Arc::new((self.make)());
+        by_runtime.insert(id, pair.clone());
+        let entry = Entry {
+            by_runtime: Arc::downgrade(&self.by_runtime),
+            id,
+            pair: Arc::downgrade(&pair),
+        };
+        // Dropped by the runtime when it ends, and the entry with it.
+        runtime.spawn(async move {
+            let _entry = entry;
+            std::future::pending::<()>().await;
         });
-        (!lane.is_unsuitable()).then(|| lane.clone())
-    }
-
-    fn by_runtime(&self) -> MutexGuard<'_, HashMap<Id, Arc<Lane>>> {
-        lock(&self.by_runtime)
+        Some(pair)
     }
 }
 
-fn lock(lanes: &ByRuntime) -> MutexGuard<'_, HashMap<Id, Arc<Lane>>> {
-    lanes.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(by_runtime: &ByRuntime) -> MutexGuard<'_, HashMap<Id, Arc<Pair>>> {
+    by_runtime.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the lane of an ended runtime off the map. Its number may be another runtime's by then.
+/// Takes the lanes of an ended runtime off the map. Its number may be another runtime's by then.
 struct Entry {
-    lanes: Weak<ByRuntime>,
+    by_runtime: Weak<ByRuntime>,
     id: Id,
-    lane: Weak<Lane>,
+    pair: Weak<Pair>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let Some(lanes) = self.lanes.upgrade() else {
+        let Some(by_runtime) = self.by_runtime.upgrade() else {
             return;
         };
-        let mut lanes = lock(&lanes);
-        let is_ours = |lane: &Arc<Lane>| std::ptr::eq(Arc::as_ptr(lane), self.lane.as_ptr());
-        if lanes.get(&self.id).is_some_and(is_ours) {
-            lanes.remove(&self.id);
+        let mut by_runtime = lock(&by_runtime);
+        let is_ours = |pair: &Arc<Pair>| std::ptr::eq(Arc::as_ptr(pair), self.pair.as_ptr());
+        if by_runtime.get(&self.id).is_some_and(is_ours) {
+            by_runtime.remove(&self.id);
         }
+    }
+}
+
+impl fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lanes").finish_non_exhaustive()
     }
 }

@@ -1,6 +1,8 @@
 //! The store on a Redis server: each verb as the commands that it sends.
 
+mod batch;
 mod connect;
+mod failure;
 mod lane;
 mod lanes;
 mod script;
@@ -12,13 +14,15 @@ use std::time::Duration;
 use ::redis::{FromRedisValue, Pipeline, RedisError, Value};
 use deadpool_redis::Pool;
 
+use self::batch::Wanted;
 use self::connect::Connector;
-use self::lane::{Again, told};
+use self::failure::{is_away, read, unfit};
+use self::lane::Again;
 use self::lanes::Lanes;
 use self::tokens::Server;
-use super::{Found, Invalidated, Left};
+use super::{Found, Invalidated};
 use crate::config::Config;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::exec;
 use crate::key::Key;
 use crate::owed::Owed;
@@ -56,35 +60,11 @@ impl Redis {
     }
 
     pub(crate) async fn get(&self, key: &Key, left: bool) -> Result<Found, Error> {
-        if !left {
-            let json = self
-                .get_many(std::slice::from_ref(key))
-                .await?
-                .pop()
-                .flatten();
-            return Ok(Found {
-                json,
-                left: Left::Unknown,
-            });
-        }
         let name = self.name(key);
-        let mut commands = Pipeline::new();
-        commands.cmd("MGET").arg(&name);
-        commands.cmd("PTTL").arg(&name);
-        let [json, left] = self.answers(commands, Again::Yes).await?;
-        let json: Vec<Option<Vec<u8>>> = read(json)?;
-        Ok(Found {
-            json: json.into_iter().next().flatten(),
-            left: match read::<i64>(left)? {
-                -1 => Left::Forever,
-                left => u64::try_from(left)
-                    .map_or(Left::Unknown, |left| Left::For(Duration::from_millis(left))),
-            },
-        })
+        self.lanes.get(Wanted { name, left }).await
     }
 
-    /// By [MGET](https://redis.io/docs/latest/commands/mget/) even for one key: under a key of
-    /// another type it finds nothing, where GET is an error.
+    /// By [MGET](https://redis.io/docs/latest/commands/mget/).
     pub(crate) async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -164,7 +144,7 @@ impl Redis {
             // What could not be made up for in time is lost with this process.
             let _ = exec::on_io(self.limit, async move { lane.settle().await }).await;
         }
-        self.lanes.close().await;
+        self.lanes.close();
         if let Some(pool) = &self.pool {
             pool.close();
         }
@@ -215,23 +195,7 @@ impl Redis {
     }
 }
 
-fn read<T: FromRedisValue>(answer: Answer) -> Result<T, Error> {
-    // The error of a failed conversion quotes the value, so it is not kept.
-    T::from_redis_value(answer.map_err(told)?).map_err(|_| unfit())
-}
-
-fn unfit() -> Error {
-    Error::new(
-        ErrorKind::Refused,
-        "redis answered with something that does not fit the command",
-    )
-}
-
 /// A whole number of milliseconds, at least one: what a server can keep.
 fn millis(life: Duration) -> u64 {
     u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-fn is_away(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use redis::{Cmd, ErrorKind as Kind, Pipeline, RedisError, ServerErrorKind, Value, cmd};
 
+use super::failure::read;
 use super::lane::Again;
 use super::script::{self, Source};
-use super::{Answer, Redis, millis, read};
+use super::{Answer, Redis, millis};
 use crate::error::Error;
 use crate::key::Key;
 use crate::lease::Token;
