@@ -198,11 +198,7 @@ impl Cache {
         async move {
             let (cache, key, json) = ready?;
             let key = cache.usable(key)?;
-            cache.storable(&json, ttl)?;
-            cache.board().detach(&key);
-            let stored = cache.store().set(&key, json, ttl).await;
-            cache.board().detach(&key);
-            stored
+            cache.put(&key, json, ttl, ttl).await
         }
     }
 
@@ -303,9 +299,8 @@ impl Cache {
         self.storable(&json, ttl)?;
         let store = &self.shared.store;
         self.shared.board.detach(key);
-        let token = Token::fresh();
         if !store.is_unfenced() {
-            store.seize(key, &token, Spec::LEASE).await?;
+            let token = self.seize(key).await?;
             // Refused, it was invalidated just after it was put.
             store
                 .fill(key, Lock::Lease, &token, json.clone(), kept)
@@ -316,6 +311,20 @@ impl Cache {
         }
         self.shared.board.detach(key);
         Ok(())
+    }
+
+    /// A connection that broke while it was idle says so only when it is used: then the token is
+    /// not known to be there, and another is sent on a new connection.
+    async fn seize(&self, key: &Key) -> Result<Token, Error> {
+        let store = &self.shared.store;
+        let token = Token::fresh();
+        match store.seize(key, &token, Spec::LEASE).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {}
+            seized => return seized.map(|()| token),
+        }
+        let token = Token::fresh();
+        store.seize(key, &token, Spec::LEASE).await?;
+        Ok(token)
     }
 
     pub(crate) fn storable(&self, json: &[u8], ttl: Option<Duration>) -> Result<(), Error> {

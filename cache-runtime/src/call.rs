@@ -14,9 +14,12 @@
 //!
 //! The story works on bytes and knows nothing of types; [`slot`](crate::slot) does.
 
+mod elsewhere;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::elsewhere::Elsewhere;
 use crate::address::{self, Report, Request, Seen};
 use crate::body;
 use crate::error::ErrorKind;
@@ -24,7 +27,7 @@ use crate::event::EventKind;
 use crate::exec;
 use crate::flight::{Boarded, Followed, Follower, Leader, Stamp};
 use crate::lease::Token;
-use crate::load::{self, Claim, Load, Place, Why};
+use crate::load::{Claim, Load, Place, Why};
 use crate::request::Call;
 use crate::spec::Spec;
 use crate::store::{Leased, Left, Lock};
@@ -166,16 +169,6 @@ impl Found {
         self.search.unusable = Some(self.json);
         self.search
     }
-}
-
-/// What a wait for another process came to.
-enum Elsewhere {
-    Value(Vec<u8>, Stamp),
-    /// Its holder gave the lease back, or lost it to an invalidation.
-    GivenBack,
-    /// Its holder died.
-    Expired,
-    InVain,
 }
 
 impl Search {
@@ -415,43 +408,6 @@ impl Search {
             refresh: None,
             search: self,
         })
-    }
-
-    /// Waits for the load of another process, which holds the lease with this token.
-    async fn elsewhere(&self, leader: &Leader, holder: &Token) -> Elsewhere {
-        const LONGEST: Duration = Duration::from_millis(50);
-        self.place.tell(EventKind::Waited);
-        let mut pause = Duration::from_millis(1);
-        let mut expires = None;
-        loop {
-            let patience = self.patience();
-            if patience.is_zero() {
-                return Elsewhere::InVain;
-            }
-            exec::sleep(load::jittered_wait(pause).min(patience)).await;
-            pause = (pause * 2).min(LONGEST);
-            let sent = leader.stamp();
-            let Ok(found) = self.place.cache.store().get(&self.place.key, true).await else {
-                return Elsewhere::InVain;
-            };
-            if let Some(stored) = found.json {
-                match Token::read(&stored) {
-                    None => return Elsewhere::Value(stored, sent),
-                    Some(token) if token == *holder => {
-                        if let Left::For(left) = found.left {
-                            expires = Some(Instant::now() + left);
-                        }
-                        continue;
-                    }
-                    Some(_) => {}
-                }
-            }
-            // A lease that lives is extended long before it expires.
-            return match expires {
-                Some(at) if at <= Instant::now() => Elsewhere::Expired,
-                _ => Elsewhere::GivenBack,
-            };
-        }
     }
 }
 

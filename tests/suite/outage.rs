@@ -68,6 +68,20 @@ async fn a_server_that_restarted_unnoticed_costs_no_call_its_hit() {
     server.restart();
     cache.scope(doubled(100)).await;
     assert_eq!(hits(&cache, "async"), 1);
+    // Nor does it cost a value that is stored, by a load or by hand.
+    for n in 101..104 {
+        server.kill();
+        server.restart();
+        match n {
+            101 => drop(cache.scope(doubled(n)).await),
+            102 => cache.scope(doubled::put(n, &(n * 2))).await.unwrap(),
+            _ => cache
+                .set(format!("cache:async:{n}"), &(n * 2), None)
+                .await
+                .unwrap(),
+        }
+        assert_eq!(cache.scope(doubled::peek(n)).await.unwrap(), Some(n * 2));
+    }
 }
 
 #[tokio::test]

@@ -393,3 +393,91 @@ async fn a_value_that_is_not_stored_is_still_shared() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_body_that_hangs_keeps_the_fleet_waiting_no_longer_than_follow() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(ttl = 60, lease = "150ms", follow = "500ms")]
+    async fn load() -> u64 {
+        if BODIES.fetch_add(1, Relaxed) == 0 {
+            std::future::pending::<()>().await;
+        }
+        7
+    }
+
+    let server = Server::start();
+    let (hanging, other) = (server.cache(), server.cache());
+    let leader = tokio::spawn(hanging.scope(load()));
+    while BODIES.load(Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let start = Instant::now();
+    assert_eq!(other.scope(load()).await, 7);
+    let waited = start.elapsed();
+    assert!(waited < Duration::from_millis(900), "{waited:?}");
+    // The lease is not extended for ever: when it is over, somebody else's value is stored.
+    while other.stats().functions()[0].stored == 0 {
+        assert!(start.elapsed() < Duration::from_secs(5));
+        other.scope(load()).await;
+    }
+    leader.abort();
+}
+
+#[tokio::test]
+async fn a_flight_whose_lease_is_gone_is_not_waited_for() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(name = "lost-lease", ttl = 60, lease = "150ms")]
+    async fn load() -> u64 {
+        if BODIES.fetch_add(1, Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        7
+    }
+
+    let server = Server::start();
+    let cache = server.cache();
+    let leader = tokio::spawn(cache.scope(load()));
+    while BODIES.load(Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    server.cli(&["DEL", "cache:lost-lease"]);
+    // The heartbeat comes three times in a lease.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let start = Instant::now();
+    assert_eq!(cache.scope(load()).await, 7);
+    assert!(start.elapsed() < Duration::from_secs(1));
+    leader.abort();
+}
+
+#[tokio::test]
+async fn who_comes_after_an_invalidation_does_not_wait_for_the_load_before_it() {
+    static SOURCE: AtomicU64 = AtomicU64::new(1);
+    #[read_through(ttl = 60)]
+    async fn load() -> u64 {
+        let value = SOURCE.load(Relaxed);
+        if value == 1 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        value
+    }
+
+    let server = Server::start();
+    for cache in [server.cache(), Cache::in_memory()] {
+        SOURCE.store(1, Relaxed);
+        let before = tokio::spawn(cache.scope(load()));
+        while cache.stats().functions().iter().all(|of| of.loads == 0) {
+            tokio::task::yield_now().await;
+        }
+        SOURCE.store(2, Relaxed);
+        cache.scope(load::invalidate()).await.unwrap();
+        let start = Instant::now();
+        assert_eq!(cache.scope(load()).await, 2);
+        assert!(start.elapsed() < Duration::from_millis(500));
+        assert_eq!(before.await.unwrap(), 1);
+        assert_eq!(
+            cache.scope(load()).await,
+            2,
+            "the earlier load stored its value"
+        );
+    }
+}

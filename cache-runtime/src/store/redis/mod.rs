@@ -84,7 +84,8 @@ impl Redis {
     }
 
     /// By [SETEX](https://redis.io/docs/latest/commands/setex/), its PSETEX where the time is no
-    /// whole number of seconds, or SET. Each replaces a value of any type.
+    /// whole number of seconds, or SET. Each replaces a value of any type. Never sent again: an
+    /// invalidation may have come in between.
     pub(crate) async fn set(
         &self,
         key: &Key,
@@ -102,7 +103,7 @@ impl Redis {
             Some(ttl) => commands.cmd("PSETEX").arg(name).arg(millis(ttl)),
         };
         commands.arg(json);
-        let [unlinked, set] = self.answers(commands, Again::Yes).await?;
+        let [unlinked, set] = self.answers(commands, Again::No).await?;
         read::<Value>(unlinked)?;
         read(set)
     }
