@@ -11,6 +11,8 @@ use syn::{Error, Expr, Lit, LitStr, Path, Result, Token, Type};
 
 mod value;
 
+pub(crate) use value::type_of_value;
+
 pub(crate) struct Args {
     pub(crate) key: Option<Key>,
     pub(crate) skip: Option<Skip>,

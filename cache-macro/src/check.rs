@@ -1,10 +1,13 @@
 //! Says no. Every mistake is reported, and what is left over is a plan without open questions.
 
-use crate::args::{Absence, Args, Companion as Asked, Lease, Ttl};
+use crate::args::{Absence, Args, Companion as Asked, Lease, Ttl, type_of_value};
 use crate::error::Errors;
-use crate::plan::{Home, Name, Plan, Setting};
+use crate::literal::peel;
+use crate::plan::{Home, Name, Plan, Setting, StoreIf};
 use crate::target::Target;
 use crate::types;
+use quote::ToTokens;
+use syn::Expr;
 use syn::ext::IdentExt;
 
 mod arguments;
@@ -21,7 +24,8 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
     companion_option(&args, is_method, &target, errors);
     none_option(&args, &target, errors);
     let keyed = key::check(&mut args, &target, errors);
-    let behind = behind::check(&args, &target, errors);
+    let is_inline = is_method || matches!(args.companion, Asked::Off);
+    let behind = behind::check(&args, is_inline, &target, errors);
     if errors.is_empty() {
         for option in &args.later {
             errors.at(option.span(), format!("`{option}` is not there yet"));
@@ -40,6 +44,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
         Asked::Named(name) => Home::Companion(Box::new(beside(name.clone()))),
     };
     let settings = settings(&args);
+    let store_if = args.store_if.map(|test| store_if(test, &target));
     let name = args.name.map_or_else(
         || Name::Path(target.sig.ident.unraw().to_string()),
         Name::Given,
@@ -51,7 +56,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
         settings,
         call: keyed.call,
         ttl,
-        store_if: args.store_if,
+        store_if,
         behind,
         target,
     })
@@ -83,6 +88,18 @@ fn none_option(args: &Args, target: &Target, errors: &mut Errors) {
             span,
             "`none` is about an `Option`, and this function returns nothing",
         );
+    }
+}
+
+fn store_if(test: Expr, target: &Target) -> StoreIf {
+    if let Some(value) = type_of_value(&test) {
+        let closure = test;
+        return StoreIf::Closure { closure, value };
+    }
+    let in_arguments = Arguments::of(target).mentioned(&test.to_token_stream());
+    match peel(&test) {
+        Expr::Path(_) if in_arguments.is_empty() => StoreIf::Function(test),
+        _ => StoreIf::Other(test),
     }
 }
 

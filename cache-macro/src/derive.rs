@@ -21,7 +21,11 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
 /// impl CacheKey for Page {
 ///     fn write(&self, __key: &mut KeyWriter) {
 ///         let Self { tenant: __0, number: __1 } = self;
-///         KeyWriter::tuple(__key, "", &[__0, __1]);
+///         KeyWriter::open(__key, "");
+///         <String as CacheKey>::write(__0, __key);
+///         KeyWriter::and(__key);
+///         <u32 as CacheKey>::write(__1, __key);
+///         KeyWriter::close(__key);
 ///     }
 /// }
 /// ```
@@ -44,11 +48,14 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream> {
     let name = &input.ident;
     let generics = bounded(&input.generics, &krate);
     let (params, args, bounds) = generics.split_for_impl();
+    let write = quote_spanned!(span=> fn write(&self, __key: &mut #krate::KeyWriter) { #body });
+    // From its first to its last token shown as the user's: the compiler names this impl to whoever
+    // uses a type that has none.
+    let implements = Ident::new("impl", name.span());
+    let block = quote_spanned!(name.span()=> { #write });
     Ok(quote_spanned! {span=>
         #[automatically_derived]
-        impl #params #krate::CacheKey for #name #args #bounds {
-            fn write(&self, __key: &mut #krate::KeyWriter) { #body }
-        }
+        #implements #params #krate::CacheKey for #name #args #bounds #block
     })
 }
 
@@ -84,8 +91,21 @@ fn fields(
         })
         .collect();
     let pattern = quote_spanned!(span=> #path { #(#members: #variables),* });
-    let write =
-        quote_spanned!(span=> { #krate::KeyWriter::tuple(__key, #name, &[#(#variables),*]); });
+    if variables.is_empty() {
+        let write = quote_spanned!(span=> { #krate::KeyWriter::tuple(__key, #name, &[]); });
+        return (pattern, write);
+    }
+    let types = fields.iter().map(|field| &field.ty);
+    let and = (0..variables.len()).map(|index| match index {
+        0 => TokenStream::new(),
+        _ => quote_spanned!(span=> #krate::KeyWriter::and(__key);),
+    });
+    // By the type that was written: one that is no key is then reported there.
+    let write = quote_spanned! {span=> {
+        #krate::KeyWriter::open(__key, #name);
+        #(#and <#types as #krate::CacheKey>::write(#variables, __key);)*
+        #krate::KeyWriter::close(__key);
+    }};
     (pattern, write)
 }
 

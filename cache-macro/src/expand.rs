@@ -5,13 +5,14 @@ use crate::check::check;
 use crate::error::Errors;
 use crate::plan::{Home, Plan};
 use crate::target::Target;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Path;
 
 mod behind;
 mod call;
 mod companion;
+mod inline;
 mod signature;
 mod verbs;
 mod wrapper;
@@ -37,7 +38,7 @@ fn expand(plan: &Plan) -> TokenStream {
             let companion = companion::companion(plan, companion);
             quote!(#wrapper #companion)
         }
-        Home::Method | Home::Alone => wrapper::alone(plan),
+        Home::Method | Home::Alone => inline::alone(plan),
     }
 }
 
@@ -49,8 +50,14 @@ fn ours(user: Span) -> Span {
 
 /// Tokens of ours that are shown where something of the user's begins.
 fn ours_on(user: &impl ToTokens) -> Span {
+    ours(user_span(user))
+}
+
+/// Where something of the user's begins. An error about a token that has this very span is told as
+/// one in the user's own code, without a word about the attribute.
+fn user_span(user: &impl ToTokens) -> Span {
     let first = user.to_token_stream().into_iter().next();
-    ours(first.map_or_else(Span::mixed_site, |token| token.span()))
+    first.map_or_else(Span::mixed_site, |token| token.span())
 }
 
 impl Plan {
@@ -66,12 +73,16 @@ impl Plan {
     }
 }
 
-/// The path keeps what it means and is shown elsewhere.
+/// The path keeps what it means and is shown elsewhere. What begins it means nothing by itself, and
+/// decides whether all of it is shown as the user's own.
 fn located(path: &Path, span: Span) -> TokenStream {
     path.to_token_stream()
         .into_iter()
         .map(|mut token| {
-            token.set_span(token.span().located_at(span));
+            token.set_span(match token {
+                TokenTree::Punct(_) => span,
+                _ => token.span().located_at(span),
+            });
             token
         })
         .collect()

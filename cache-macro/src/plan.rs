@@ -12,13 +12,14 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<Setting>,
     pub(crate) call: Call,
     pub(crate) ttl: Ttl,
-    /// `store_if`: at most one.
-    pub(crate) store_if: Option<Expr>,
+    pub(crate) store_if: Option<StoreIf>,
     pub(crate) behind: Option<Behind>,
 }
 
 /// What the call does when its caller has left.
 pub(crate) struct Behind {
+    /// The option that asks for it, for its place.
+    pub(crate) option: Ident,
     /// Refreshes a stale value.
     pub(crate) stale: bool,
     /// Goes on loading.
@@ -126,8 +127,17 @@ pub(crate) enum Ttl {
     Settled,
     /// Over the arguments, before they move.
     Early { expr: Expr, bindings: Vec<Binding> },
-    /// Over the value.
-    Late(Expr),
+    /// Over the value, which the closure takes by this type.
+    Late { closure: Expr, value: Type },
+}
+
+pub(crate) enum StoreIf {
+    /// A closure that takes the value by this type.
+    Closure { closure: Expr, value: Type },
+    /// The path of a function.
+    Function(Expr),
+    /// Anything else that can be called.
+    Other(Expr),
 }
 
 pub(crate) struct Companion {

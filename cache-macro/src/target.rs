@@ -2,7 +2,7 @@
 
 use crate::literal::peel_type;
 use crate::tokens;
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
@@ -118,12 +118,13 @@ impl Body {
         }
     }
 
-    /// The statements, and before them the inner attributes.
-    pub(crate) fn split(&self) -> (TokenStream, TokenStream) {
-        let Self::Block(TokenTree::Group(block)) = self else {
-            return Default::default();
+    /// The inner attributes, and the block without them.
+    pub(crate) fn split(&self) -> (TokenStream, TokenTree) {
+        let (Self::Block(block) | Self::Missing(block)) = self;
+        let TokenTree::Group(group) = block else {
+            return (TokenStream::new(), block.clone());
         };
-        let mut rest: Vec<TokenTree> = block.stream().into_iter().collect();
+        let mut rest: Vec<TokenTree> = group.stream().into_iter().collect();
         let mut inner = 0;
         while let [
             TokenTree::Punct(hash),
@@ -136,8 +137,14 @@ impl Body {
         {
             inner += 3;
         }
-        let statements = rest.split_off(inner);
-        (rest.into_iter().collect(), statements.into_iter().collect())
+        if inner == 0 {
+            // As it is, with the spans of its brackets: one that is half typed ends at them.
+            return (TokenStream::new(), block.clone());
+        }
+        let statements = rest.split_off(inner).into_iter().collect();
+        let mut without = Group::new(group.delimiter(), statements);
+        without.set_span(group.span());
+        (rest.into_iter().collect(), without.into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the attribute makes of functions, and what it says about mistakes.
 
 mod arguments;
+mod behind;
 mod companions;
 mod functions;
 mod inline;
@@ -13,7 +14,7 @@ use expect_test::Expect;
 use proc_macro2::TokenStream;
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, File, ImplItem, Item, Macro, Path};
+use syn::{Attribute, ExprPath, File, ImplItem, Item, Macro, Path};
 
 /// All that becomes of an item.
 fn expands(options: TokenStream, item: TokenStream, expected: &Expect) {
@@ -52,12 +53,17 @@ fn print(file: &File) -> String {
             attrs.retain(|attr| !attr.path().is_ident("allow"));
         }
 
+        fn visit_expr_path_mut(&mut self, expr: &mut ExprPath) {
+            if let Some(of) = &mut expr.qself
+                && is_in_runtime(&expr.path)
+            {
+                of.position -= 1;
+            }
+            visit_mut::visit_expr_path_mut(self, expr);
+        }
+
         fn visit_path_mut(&mut self, path: &mut Path) {
-            let segments = path
-                .segments
-                .iter()
-                .map(|segment| segment.ident.to_string());
-            if segments.take(2).eq(["cache_runtime", "__private"]) {
+            if is_in_runtime(path) {
                 let inside = path.segments.iter().skip(2).cloned();
                 let runtime = syn::parse_quote!(rt);
                 path.segments = std::iter::once(runtime).chain(inside).collect();
@@ -69,6 +75,14 @@ fn print(file: &File) -> String {
     let mut file = file.clone();
     Quiet.visit_file_mut(&mut file);
     prettyplease::unparse(&file).replace("::cache_runtime::__private::", "rt::")
+}
+
+fn is_in_runtime(path: &Path) -> bool {
+    let names = path
+        .segments
+        .iter()
+        .map(|segment| segment.ident.to_string());
+    names.take(2).eq(["cache_runtime", "__private"])
 }
 
 /// The answers to the mistakes in an item.

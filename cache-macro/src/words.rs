@@ -22,7 +22,7 @@ const OPTIONS: &[(&str, &str)] = &[
 ];
 
 /// Options that are understood and then refused.
-pub(crate) const NOT_YET: &[&str] = &["stale", "detach", "near", "lease", "follow"];
+pub(crate) const NOT_YET: &[&str] = &["near"];
 
 const TTL: &str = "here it is called `ttl`";
 const KEY: &str = "here it is called `key`";

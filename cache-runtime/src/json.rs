@@ -9,15 +9,52 @@ use crate::keep::Policy;
 /// What an annotated function can return: anything that serde can write and read back.
 ///
 /// It is implemented for all such types; there is nothing to implement by hand.
+// Without supertraits, and with a method where a function with a bound would do: the compiler quotes
+// either of them in every error about a type that cannot be stored.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept in the cache",
     label = "must be `Serialize` and `DeserializeOwned`",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on your type; crates often have a `serde` feature for theirs"
 )]
-pub trait Cacheable: Serialize + DeserializeOwned {}
+pub trait Cacheable: Sized {
+    /// A value as JSON.
+    #[doc(hidden)]
+    fn to_json(value: &Self) -> Result<Vec<u8>, Error>;
+
+    /// The codec of a return type that holds this value, chosen by its policy.
+    #[doc(hidden)]
+    #[must_use]
+    fn codec<R, P: Policy<R, Value = Self>>(policy: P) -> Codec<R>;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> Cacheable for T {}
+impl<T: Serialize + DeserializeOwned> Cacheable for T {
+    fn to_json(value: &Self) -> Result<Vec<u8>, Error> {
+        encode(value)
+    }
+
+    fn codec<R, P: Policy<R, Value = Self>>(_policy: P) -> Codec<R> {
+        Codec {
+            encode: |returned| {
+                let kept = P::kept(returned)?;
+                // A present value is written as itself and an absent one as `null`.
+                Some(encode(&P::value(kept)))
+            },
+            decode: |json| {
+                if json == b"null"
+                    && let Some(kept) = P::from_value(None)
+                {
+                    return Ok(P::join(kept));
+                }
+                let value = decode(json)?;
+                P::from_value(Some(value))
+                    .map(P::join)
+                    .ok_or_else(unreadable)
+            },
+            absent: |returned| P::kept(returned).is_some_and(|kept| P::value(kept).is_none()),
+        }
+    }
+}
 
 /// Writes the kept part of an `R` and reads it back. Two function pointers, so that what drives a
 /// call is compiled once per return type and not once per function.
@@ -41,29 +78,11 @@ impl<R> Copy for Codec<R> {}
 
 /// The codec of a return type, chosen by its policy.
 #[must_use]
-pub fn codec<P: Policy<R>, R>(_policy: P) -> Codec<R>
+pub fn codec<P: Policy<R>, R>(policy: P) -> Codec<R>
 where
     P::Value: Cacheable,
 {
-    Codec {
-        encode: |returned| {
-            let kept = P::kept(returned)?;
-            // A present value is written as itself and an absent one as `null`.
-            Some(encode(&P::value(kept)))
-        },
-        decode: |json| {
-            if json == b"null"
-                && let Some(kept) = P::from_value(None)
-            {
-                return Ok(P::join(kept));
-            }
-            let value = decode(json)?;
-            P::from_value(Some(value))
-                .map(P::join)
-                .ok_or_else(unreadable)
-        },
-        absent: |returned| P::kept(returned).is_some_and(|kept| P::value(kept).is_none()),
-    }
+    P::Value::codec(policy)
 }
 
 /// What `put` takes for a function that returns `R`: the value itself, without the `Ok` or `Some`.
@@ -79,27 +98,41 @@ pub trait Stored<R> {
     fn json(&self) -> Result<Vec<u8>, Error>;
 }
 
-impl<R: Cacheable> Stored<R> for R {
+// One impl that leads to all others, as for [`KeyArg`](crate::KeyArg).
+#[diagnostic::do_not_recommend]
+impl<R, V: IsKeptIn<R>> Stored<R> for V {
     fn json(&self) -> Result<Vec<u8>, Error> {
-        encode(self)
+        IsKeptIn::json(self)
     }
 }
 
-impl<T: Cacheable, E> Stored<Result<T, E>> for T {
+/// What [`Stored`] is for.
+#[doc(hidden)]
+pub trait IsKeptIn<R> {
+    fn json(&self) -> Result<Vec<u8>, Error>;
+}
+
+impl<R: Cacheable> IsKeptIn<R> for R {
     fn json(&self) -> Result<Vec<u8>, Error> {
-        encode(self)
+        Cacheable::to_json(self)
     }
 }
 
-impl<T: Cacheable> Stored<Option<T>> for T {
+impl<T: Cacheable, E> IsKeptIn<Result<T, E>> for T {
     fn json(&self) -> Result<Vec<u8>, Error> {
-        encode(self)
+        Cacheable::to_json(self)
     }
 }
 
-impl<T: Cacheable, E> Stored<Result<Option<T>, E>> for T {
+impl<T: Cacheable> IsKeptIn<Option<T>> for T {
     fn json(&self) -> Result<Vec<u8>, Error> {
-        encode(self)
+        Cacheable::to_json(self)
+    }
+}
+
+impl<T: Cacheable, E> IsKeptIn<Result<Option<T>, E>> for T {
+    fn json(&self) -> Result<Vec<u8>, Error> {
+        Cacheable::to_json(self)
     }
 }
 

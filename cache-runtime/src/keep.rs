@@ -116,6 +116,10 @@ pub trait Policy<R>: Copy {
     fn value(kept: &Self::Kept) -> Option<&Self::Value>;
     /// The kept part with this value, if there can be one.
     fn from_value(value: Option<Self::Value>) -> Option<Self::Kept>;
+    /// A test of the value that holds of any: beside it, the type of another test is known.
+    fn any(self) -> fn(&Self::Value) -> bool {
+        |_| true
+    }
 }
 
 macro_rules! bare {
@@ -209,18 +213,21 @@ pub trait IntoTtl {
     fn into_ttl(self) -> Option<Duration>;
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoTtl for Duration {
     fn into_ttl(self) -> Option<Duration> {
         Some(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoTtl for u64 {
     fn into_ttl(self) -> Option<Duration> {
         Some(Duration::from_secs(self))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: IntoTtl> IntoTtl for Option<T> {
     fn into_ttl(self) -> Option<Duration> {
         self.and_then(T::into_ttl)

@@ -187,6 +187,25 @@ impl KeyWriter {
         self.enclosed('(', ')', parts.iter().copied());
     }
 
+    /// Begins the form of a struct or of a variant with fields.
+    #[doc(hidden)]
+    pub fn open(&mut self, name: &str) {
+        self.escaped(name);
+        self.text.push('(');
+    }
+
+    /// Writes the mark between two fields.
+    #[doc(hidden)]
+    pub fn and(&mut self) {
+        self.text.push(',');
+    }
+
+    /// Ends what [`open`](Self::open) began.
+    #[doc(hidden)]
+    pub fn close(&mut self) {
+        self.text.push(')');
+    }
+
     /// Writes `[a,b]`, the form of a list.
     pub fn list<'a, T: CacheKey + ?Sized + 'a>(&mut self, parts: impl IntoIterator<Item = &'a T>) {
         self.enclosed('[', ']', parts);
@@ -305,9 +324,7 @@ impl Write for Escaping<'_> {
 /// the last bit.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a cache key",
-    label = "not a `CacheKey`",
-    note = "name the arguments that make the key: `#[read_through(key = \"user_id\")]`",
-    note = "or choose a field: `key = \"{{req.user.id}}\"`, or derive `CacheKey` for `{Self}`"
+    label = "not a `CacheKey`: name other arguments or a field in `key`, or derive it"
 )]
 pub trait CacheKey {
     /// Writes this value as one part of a key. Two values that answer differently must write
@@ -462,50 +479,58 @@ pub trait KeyArg<T: ?Sized> {
     fn write(&self, key: &mut KeyWriter);
 }
 
+// One impl that leads to all others: of an argument that does not stand for a `T` the compiler then
+// says just that, and neither where the bound was met nor what else is implemented.
 #[diagnostic::do_not_recommend]
-impl<T: CacheKey + ?Sized> KeyArg<T> for T {
+impl<T: ?Sized, A: Means<T> + ?Sized> KeyArg<T> for A {
+    fn write(&self, key: &mut KeyWriter) {
+        Means::write(self, key);
+    }
+}
+
+/// What [`KeyArg`] is for.
+#[doc(hidden)]
+pub trait Means<T: ?Sized> {
+    fn write(&self, key: &mut KeyWriter);
+}
+
+impl<T: CacheKey + ?Sized> Means<T> for T {
     fn write(&self, key: &mut KeyWriter) {
         CacheKey::write(self, key);
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: CacheKey> KeyArg<T> for &T {
+impl<T: CacheKey> Means<T> for &T {
     fn write(&self, key: &mut KeyWriter) {
         CacheKey::write(self, key);
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl KeyArg<String> for &str {
+impl Means<String> for &str {
     fn write(&self, key: &mut KeyWriter) {
         CacheKey::write(self, key);
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: CacheKey> KeyArg<Vec<T>> for &[T] {
+impl<T: CacheKey> Means<Vec<T>> for &[T] {
     fn write(&self, key: &mut KeyWriter) {
         CacheKey::write(self, key);
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: CacheKey, const N: usize> KeyArg<Vec<T>> for [T; N] {
+impl<T: CacheKey, const N: usize> Means<Vec<T>> for [T; N] {
     fn write(&self, key: &mut KeyWriter) {
         CacheKey::write(self, key);
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: CacheKey, const N: usize> KeyArg<Vec<T>> for &[T; N] {
+impl<T: CacheKey, const N: usize> Means<Vec<T>> for &[T; N] {
     fn write(&self, key: &mut KeyWriter) {
         CacheKey::write(self, key);
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl KeyArg<Option<String>> for Option<&str> {
+impl Means<Option<String>> for Option<&str> {
     fn write(&self, key: &mut KeyWriter) {
         CacheKey::write(self, key);
     }

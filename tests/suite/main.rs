@@ -11,6 +11,7 @@ mod proxy;
 mod returns;
 mod scripts;
 mod secrets;
+mod shapes;
 mod stampede;
 mod stories;
 mod support;

@@ -77,7 +77,14 @@ pub(super) fn ttl(option: &Ident, input: ParseStream) -> Result<Ttl> {
     }
 }
 
-/// `User` of `|user: &User| ..`
+/// `User` of `|user: &User| ..`, where that is what stands there.
+pub(crate) fn type_of_value(closure: &Expr) -> Option<Type> {
+    match peel(closure) {
+        Expr::Closure(closure) => value_of(closure).ok().map(|ty| *ty),
+        _ => None,
+    }
+}
+
 fn value_of(closure: &ExprClosure) -> Result<Box<Type>> {
     const WRITTEN: &str = "a `ttl` closure takes the value by its type: `|user: &User| ..`";
     let mut inputs = closure.inputs.iter();

@@ -4,13 +4,18 @@ use crate::args::Args;
 use crate::error::Errors;
 use crate::literal::peel_type;
 use crate::plan::{Behind, Owned};
-use crate::target::{Arg, Flow, Target, generic_of};
-use crate::types;
+use crate::target::{Arg, Body, Flow, Target, generic_of};
+use crate::{tokens, types};
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{Receiver, ReceiverKind, Type};
 
-pub(super) fn check(args: &Args, target: &Target, errors: &mut Errors) -> Option<Behind> {
+pub(super) fn check(
+    args: &Args,
+    is_inline: bool,
+    target: &Target,
+    errors: &mut Errors,
+) -> Option<Behind> {
     let stale = args.stale.as_ref().map(|(option, _)| option);
     if let Some(stale) = stale
         && !args.is_given("ttl")
@@ -28,6 +33,16 @@ pub(super) fn check(args: &Args, target: &Target, errors: &mut Errors) -> Option
             "`detach` is for async functions; the caller of a sync one cannot leave",
         );
     }
+    if let Body::Block(block) = &target.body
+        && stale.is_some()
+        && is_inline
+        && let Some(token) = tokens::find_static(block.clone().into())
+    {
+        errors.at(
+            token.span(),
+            "with `stale` this body is there twice, and so would this `static` be; put it outside",
+        );
+    }
     let option = stale.or(args.detach.as_ref())?;
     if let Some(receiver) = target.receiver().filter(|receiver| !can_be_kept(receiver)) {
         errors.on(
@@ -42,6 +57,7 @@ pub(super) fn check(args: &Args, target: &Target, errors: &mut Errors) -> Option
         argument(option, arg, errors);
     }
     Some(Behind {
+        option: option.clone(),
         stale: stale.is_some(),
         detach: args.detach.is_some(),
         clones_self: target.receiver().is_some_and(is_borrowed),
@@ -67,16 +83,25 @@ fn is_borrowed(receiver: &Receiver) -> bool {
 /// A shared reference can be made owned, a borrow inside of a type cannot.
 fn argument(option: &Ident, arg: &Arg, errors: &mut Errors) {
     let inside = match peel_type(&arg.ty) {
-        Type::Reference(reference) if reference.mutability.is_none() => &reference.elem,
-        _ => &arg.ty,
+        Type::Reference(reference) if reference.mutability.is_none() => peel_type(&reference.elem),
+        ty => ty,
     };
+    let name = &arg.name;
     if types::borrow(inside).is_some() {
-        let name = &arg.name;
         errors.on(
             &arg.ty,
             format!(
                 "`{option}` goes on after the caller has left, so `{name}` cannot borrow; take it \
                  by value"
+            ),
+        );
+    } else if let Type::TraitObject(object) = inside {
+        let object = types::spell(object);
+        errors.on(
+            &arg.ty,
+            format!(
+                "`{option}` goes on after the caller has left, and nothing copies a `{object}`; \
+                 take an `Arc<{object}>`"
             ),
         );
     }

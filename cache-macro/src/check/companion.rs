@@ -22,9 +22,13 @@ pub(super) fn ttl(given: &args::Ttl, arguments: Arguments<'_>) -> (Ttl, Vec<usiz
             };
             (ttl, mentioned)
         }
-        args::Ttl::Closure(closure, _) => {
+        args::Ttl::Closure(closure, value) => {
             let mentioned = captured(closure, arguments);
-            (Ttl::Late(closure.clone()), mentioned)
+            let ttl = Ttl::Late {
+                closure: closure.clone(),
+                value: (**value).clone(),
+            };
+            (ttl, mentioned)
         }
     }
 }

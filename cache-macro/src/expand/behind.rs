@@ -1,11 +1,12 @@
 //! What goes on after the caller left: it owns what it uses, and then is the same as here.
 
-use super::{ours, ours_on};
+use super::{ours, user_span};
 use crate::plan::{Behind, Owned, Plan};
 use crate::target::Flow;
-use crate::tokens;
+use crate::{tokens, types};
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
+use syn::Type;
 
 /// The refresh of a stale value, which nobody waits for.
 ///
@@ -14,7 +15,7 @@ use quote::quote_spanned;
 /// behind(async move { let lang: &str = Borrow::borrow(&lang); LOAD });
 /// ```
 pub(super) fn refresh(plan: &Plan, behind: &Behind, load: &TokenStream) -> TokenStream {
-    let span = Span::mixed_site();
+    let span = ours(behind.option.span());
     let rt = plan.runtime(span);
     let returns = &plan.target.returns;
     let (own, lend, load) = owning(plan, behind, load);
@@ -32,7 +33,7 @@ pub(super) fn refresh(plan: &Plan, behind: &Behind, load: &TokenStream) -> Token
 
 /// A load that goes on when its caller leaves.
 pub(super) fn detached(plan: &Plan, behind: &Behind, load: &TokenStream) -> TokenStream {
-    let span = Span::mixed_site();
+    let span = ours(behind.option.span());
     let rt = plan.runtime(span);
     let (own, lend, load) = owning(plan, behind, load);
     quote_spanned! {span=>
@@ -54,32 +55,44 @@ fn owning(
     if !behind.clones_self {
         return (own, lend, load.clone());
     }
-    let this = Ident::new("__this", span);
-    let receiver = plan.target.receiver().map_or(span, ours_on);
-    let at_receiver = plan.runtime(receiver);
-    own.extend(quote_spanned! {receiver=>
-        let #this = #at_receiver::std::clone::Clone::clone(self);
-        #at_receiver::owned(&#this);
-    });
+    let receiver = plan
+        .target
+        .receiver()
+        .map_or(span, |receiver| receiver.self_token.span);
+    let this = Ident::new("__this", receiver);
+    own.extend(clone_of_self(plan, &this, receiver));
     lend.extend(quote_spanned!(span=> let #this: &Self = &#this;));
     (own, lend, tokens::rename_self(load.clone(), &this))
 }
 
+/// The tokens that ask something of `Self` have the span of the user's `self`: what is missing is
+/// then said there.
+fn clone_of_self(plan: &Plan, this: &Ident, receiver: Span) -> TokenStream {
+    let span = ours(receiver);
+    let rt = plan.runtime(span);
+    let (this_self, this_type) = (Ident::new("self", receiver), Ident::new("Self", receiver));
+    let at_self = plan.runtime(receiver);
+    let asked = quote_spanned!(receiver=> #at_self::owned(&#this));
+    quote_spanned! {span=>
+        let #this = <#this_type as #rt::core::clone::Clone>::clone(#this_self);
+        #asked;
+    }
+}
+
+/// What is asked of an argument is asked with the span of its type, and so told there.
 fn owned(plan: &Plan, arg: &Owned) -> TokenStream {
+    let (Owned::Moved(name, ty) | Owned::Copied(name, ty)) = arg;
+    let user = user_span(ty);
+    let span = ours(user);
+    let rt = plan.runtime(user);
+    let shown = Ident::new(&name.to_string(), name.span().located_at(user));
+    let asked = quote_spanned!(user=> #rt::owned(&#shown));
     match arg {
-        Owned::Moved(name, ty) => {
-            let span = ours_on(ty);
-            let rt = plan.runtime(span);
-            quote_spanned!(span=> #rt::owned(&#name);)
-        }
-        Owned::Copied(name, ty) => {
-            let span = ours_on(ty);
-            let rt = plan.runtime(span);
-            quote_spanned! {span=>
-                let #name: <#ty as #rt::std::borrow::ToOwned>::Owned =
-                    #rt::std::borrow::ToOwned::to_owned(#name);
-                #rt::owned(&#name);
-            }
+        Owned::Moved(..) => quote_spanned!(span=> #asked;),
+        Owned::Copied(..) => {
+            let ty = nameable(ty);
+            let copy = quote_spanned!(user=> <#ty as #rt::std::borrow::ToOwned>::to_owned(#shown));
+            quote_spanned!(span=> let #name = #copy; #asked;)
         }
     }
 }
@@ -90,7 +103,17 @@ fn lent(plan: &Plan, arg: &Owned) -> TokenStream {
         Owned::Copied(name, ty) => {
             let span = ours(name.span());
             let rt = plan.runtime(span);
+            let ty = nameable(ty);
             quote_spanned!(span=> let #name: &#ty = #rt::std::borrow::Borrow::<#ty>::borrow(&#name);)
         }
+    }
+}
+
+/// `impl Trait` is no type that could be named where it is not declared.
+fn nameable(ty: &Type) -> TokenStream {
+    if types::has_impl_trait(ty) {
+        quote_spanned!(user_span(ty)=> _)
+    } else {
+        ty.to_token_stream()
     }
 }

@@ -1,12 +1,13 @@
 //! The code that makes the key of one call.
 
-use super::ours;
+use super::{ours, ours_on, user_span};
+use crate::literal::peel_type;
 use crate::plan::{BindBy, Binding, Home, Param, Part, Plan, Taken};
 use crate::target::Target;
+use crate::types;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::GenericParam;
-use syn::spanned::Spanned;
+use syn::{Expr, GenericParam, Type};
 
 /// How the arguments are there where the code stands.
 #[derive(Clone, Copy)]
@@ -32,10 +33,7 @@ pub(super) fn call(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
     let bindings = bindings(&plan.call.bindings, given);
-    let cache = plan.call.cache.iter().map(|cache| {
-        let span = ours(cache.span());
-        quote_spanned!(span=> .with_cache(#cache))
-    });
+    let cache = plan.call.cache.iter().map(|cache| own_cache(plan, cache));
     let names = type_names(plan, given);
     let consts = plan.target.sig.generics.const_params().map(|param| {
         let name = &param.ident;
@@ -78,37 +76,58 @@ fn write(plan: &Plan, part: &Part, given: Given) -> TokenStream {
     match part {
         Part::Separate => quote_spanned!(here=> __call.key().separate();),
         Part::Text(text) => quote_spanned!(here=> __call.key().literal(#text);),
-        Part::Whole(param) => {
-            let span = ours(param.name.span());
-            let rt = plan.runtime(span);
-            let value = reference(param, given);
-            let ty = &param.ty;
-            let key = match (param.taken, given) {
-                (Taken::Loosely, Given::Borrowed) => quote_spanned!(span=> #rt::KeyArg::<#ty>),
-                _ => quote_spanned!(span=> #rt::CacheKey),
-            };
-            quote_spanned!(span=> #key::write(#value, __call.key());)
-        }
+        Part::Whole(param) => whole(plan, param, given),
         Part::Bound(name) => written(plan, name.span(), name),
         Part::Field(root, fields) => {
             let span = ours(root.span());
-            written(
-                plan,
-                root.span(),
-                &quote_spanned!(span=> &#root #(.#fields)*),
-            )
+            let place = quote_spanned!(span=> &#root #(.#fields)*);
+            written(plan, root.span(), &place)
         }
         Part::Value(value) => {
-            let span = ours(value.span());
-            written(plan, value.span(), &quote_spanned!(span=> &(#value)))
+            let span = ours_on(value);
+            written(plan, user_span(value), &quote_spanned!(span=> &(#value)))
         }
     }
 }
 
-fn written(plan: &Plan, user: Span, reference: &impl ToTokens) -> TokenStream {
-    let span = ours(user);
+/// An argument, by the type that it was declared with: a type that is no key is then reported where
+/// the user wrote it.
+fn whole(plan: &Plan, param: &Param, given: Given) -> TokenStream {
+    let value = reference(param, given);
+    let ty = match peel_type(&param.ty) {
+        Type::Reference(reference) => &*reference.elem,
+        _ => &param.ty,
+    };
+    if let (Taken::Loosely, Given::Borrowed) = (param.taken, given) {
+        let span = ours_on(ty);
+        let rt = plan.runtime(span);
+        return quote_spanned!(span=> #rt::KeyArg::<#ty>::write(#value, __call.key()););
+    }
+    if types::has_impl_trait(ty) {
+        return written(plan, user_span(ty), &value);
+    }
+    write_as(plan, ty, &value)
+}
+
+/// Something without a declared type: the compiler finds it, and shows `user` if it is no key.
+fn written(plan: &Plan, user: Span, value: &impl ToTokens) -> TokenStream {
+    write_as(plan, &quote_spanned!(user=> _), value)
+}
+
+fn write_as(plan: &Plan, ty: &impl ToTokens, value: &impl ToTokens) -> TokenStream {
+    let span = ours_on(ty);
     let rt = plan.runtime(span);
-    quote_spanned!(span=> #rt::CacheKey::write(#reference, __call.key());)
+    quote_spanned!(span=> <#ty as #rt::CacheKey>::write(#value, __call.key());)
+}
+
+/// As the field of a struct: there it is coerced as an argument would be, and if it cannot be, no
+/// function of ours is shown.
+fn own_cache(plan: &Plan, cache: &Expr) -> TokenStream {
+    let span = ours_on(cache);
+    let rt = plan.runtime(span);
+    quote_spanned! {span=>
+        .with_cache(#rt::core::ops::RangeFrom::<&#rt::Cache> { start: #cache }.start)
+    }
 }
 
 pub(super) fn bindings(bindings: &[Binding], given: Given) -> TokenStream {

@@ -48,11 +48,19 @@ pub(super) fn companion(plan: &Plan, companion: &Companion) -> TokenStream {
     let refresh = verbs.refresh();
     let uncached = uncached(plan);
     let quiet = quiet();
+    // Shown as the user's, at the name of his function: if something else has the name already, that
+    // is what he has to see.
+    let declared = quote_spanned!(name.span()=> #vis struct #name {});
     quote_spanned! {span=>
         #(#shared)*
         #[doc = #docs]
-        #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
-        #vis struct #name {}
+        #[allow(
+            dead_code,
+            missing_copy_implementations,
+            missing_debug_implementations,
+            non_camel_case_types
+        )]
+        #declared
         #(#cfgs)*
         #quiet
         impl #name { #internals #key #invalidate #peek #peek_many #put #refresh }

@@ -1,6 +1,6 @@
 //! Variations of the user's signature.
 
-use super::{ours, ours_on};
+use super::{ours, user_span};
 use crate::plan::{Companion, Param, Plan, Taken};
 use crate::target::{Arg, Shape, Target};
 use crate::types;
@@ -98,7 +98,8 @@ fn taken(plan: &Plan, param: &Param) -> TokenStream {
     let ty = &param.ty;
     match param.taken {
         Taken::Loosely => {
-            let span = ours_on(ty);
+            // The compiler quotes the bound to whoever calls the companion with something else.
+            let span = user_span(ty);
             let rt = plan.runtime(span);
             quote_spanned!(span=> impl #rt::KeyArg<#ty>)
         }

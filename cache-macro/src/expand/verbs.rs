@@ -1,7 +1,7 @@
 //! The functions of a companion that its users call.
 
 use super::call::{self, Given};
-use super::{ours_on, signature};
+use super::{ours_on, signature, user_span, wrapper};
 use crate::plan::{Companion, Many, Passing, Plan, PutValue, Ttl};
 use crate::target::Flow;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -105,7 +105,7 @@ impl<'a> Verbs<'a> {
         let taken = signature::params(self.plan, &self.companion.put_params);
         let kept = match &self.companion.put_value {
             PutValue::Kept => {
-                let span = ours_on(returns);
+                let span = user_span(returns);
                 let rt = self.plan.runtime(span);
                 quote_spanned!(span=> &impl #rt::Stored<#returns>)
             }
@@ -120,10 +120,9 @@ impl<'a> Verbs<'a> {
                 let bindings = call::bindings(bindings, Given::Declared);
                 self.some_ttl(&bindings, expr)
             }
-            Ttl::Late(closure) => {
-                let value = quote_spanned! {span=>
-                    (#closure)(#rt::core::borrow::Borrow::borrow(value))
-                };
+            Ttl::Late { closure, .. } => {
+                let value = quote_spanned!(span=> #rt::core::borrow::Borrow::borrow(value));
+                let value = quote_spanned!(ours_on(closure)=> (#closure)(#value));
                 self.some_ttl(&TokenStream::new(), &value)
             }
         };
@@ -140,11 +139,9 @@ impl<'a> Verbs<'a> {
     }
 
     fn some_ttl(&self, bindings: &TokenStream, expr: &impl ToTokens) -> TokenStream {
-        let span = ours_on(expr);
-        let rt = self.plan.runtime(span);
-        quote_spanned! {span=>
-            #rt::core::option::Option::Some({ #bindings #rt::IntoTtl::into_ttl(#expr) })
-        }
+        let rt = &self.rt;
+        let ttl = wrapper::into_ttl(self.plan, expr);
+        quote_spanned!(Span::mixed_site()=> #rt::core::option::Option::Some({ #bindings #ttl }))
     }
 
     pub(super) fn refresh(&self) -> TokenStream {

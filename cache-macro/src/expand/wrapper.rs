@@ -1,13 +1,13 @@
 //! The function itself: looks its answer up, and runs the body if there is none.
 
 use super::call::{self, Given};
-use super::{behind, ours, ours_on, signature};
-use crate::plan::{Companion, Name, Passing, Plan, Setting, Ttl};
+use super::{behind, ours, ours_on, signature, user_span};
+use crate::plan::{Companion, Name, Passing, Plan, Setting, StoreIf, Ttl};
 use crate::target::Flow;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::ReturnType;
 use syn::spanned::Spanned;
+use syn::{Expr, Type};
 
 /// A function with a companion.
 ///
@@ -65,64 +65,9 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
     }
 }
 
-/// A function that has its body within: nothing may stand beside a method.
-///
-/// ```text
-/// async fn load(&self, id: u64) -> User { BODY }
-/// ```
-/// becomes the same as above, with the body in place:
-/// ```text
-/// let __r: User = __slot.run(Box::pin(async move {
-///     if false { let __r: User = loop {}; return __r; }
-///     BODY
-/// })).await;
-/// ```
-pub(super) fn alone(plan: &Plan) -> TokenStream {
-    let span = Span::mixed_site();
-    let spec = spec(plan);
-    let spec = quote_spanned!(span=> { #spec &__SPEC });
-    let call = call::call(plan, &spec, Given::Declared);
-    let codec = codec(plan);
-    let (inner_attrs, statements) = plan.target.body.split();
-    let here = inline_body(plan, &statements, &plan.target.sig.output);
-    // Behind, nothing can have the lifetimes of the caller's signature.
-    let behind = inline_body(plan, &statements, &ReturnType::Default);
-    let story = story(plan, &call, &codec, [&here, &behind]);
-    let attrs = &plan.target.attrs;
-    let vis = &plan.target.vis;
-    let sig = signature::with_names(&plan.target);
-    quote_spanned!(span=> #(#attrs)* #vis #sig { #inner_attrs #story })
-}
-
-fn inline_body(plan: &Plan, statements: &TokenStream, declared: &ReturnType) -> TokenStream {
-    let span = Span::mixed_site();
-    let rt = plan.runtime(span);
-    let returns = &plan.target.returns;
-    let rebind = signature::rebind(&plan.target);
-    match plan.target.flow {
-        Flow::Sync => quote_spanned!(span=> move || -> #returns { #rebind #statements }),
-        Flow::Boxed => quote_spanned!(span=> (move || #declared { #rebind #statements })()),
-        // The return that is never reached tells the compiler the type: a wrong value is then
-        // reported where it stands, and `?` knows what to convert into.
-        Flow::Async => {
-            let at_type = ours_on(returns);
-            let never = quote_spanned! {at_type=>
-                #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::let_unit_value)]
-                if false {
-                    let __r: #returns = loop {};
-                    return __r;
-                }
-            };
-            quote_spanned! {span=>
-                #rt::std::boxed::Box::pin(async move { #never #rebind #statements })
-            }
-        }
-    }
-}
-
 /// What every call goes through. The body comes twice: to be run here, and to be run when the
 /// caller has left.
-fn story(
+pub(super) fn story(
     plan: &Plan,
     call: &TokenStream,
     codec: &TokenStream,
@@ -212,31 +157,69 @@ fn early_ttl(plan: &Plan) -> TokenStream {
         return TokenStream::new();
     };
     let bindings = call::bindings(bindings, Given::Declared);
-    let span = ours(expr.span());
+    let ttl = into_ttl(plan, expr);
+    quote_spanned!(Span::mixed_site()=> let __slot = __slot.ttl({ #bindings #ttl });)
+}
+
+/// The one thing that is asked of a `ttl`, shown at it.
+pub(super) fn into_ttl(plan: &Plan, ttl: &impl ToTokens) -> TokenStream {
+    let span = ours_on(ttl);
     let rt = plan.runtime(span);
-    quote_spanned! {span=>
-        let __slot = __slot.ttl({ #bindings #rt::IntoTtl::into_ttl(#expr) });
-    }
+    let asked = quote_spanned!(user_span(ttl)=> _);
+    quote_spanned!(span=> <#asked as #rt::IntoTtl>::into_ttl(#ttl))
 }
 
 fn late_ttl(plan: &Plan) -> TokenStream {
-    let Ttl::Late(closure) = &plan.ttl else {
+    let Ttl::Late { closure, value } = &plan.ttl else {
         return TokenStream::new();
     };
-    let span = ours(closure.span());
+    let span = ours_on(closure);
     let rt = plan.runtime(span);
-    quote_spanned!(span=> let __slot = __slot.ttl(#rt::ttl_of(__policy, &__r, #closure));)
+    let (shown, called) = shown(closure, value);
+    let ttl = into_ttl(plan, &called);
+    quote_spanned! {span=>
+        let __slot = __slot.ttl(#rt::ttl_of(__policy, &__r, |__value| { #shown #ttl }));
+    }
 }
 
 fn store_if(plan: &Plan) -> TokenStream {
-    plan.store_if
-        .iter()
-        .map(|test| {
-            let span = ours(test.span());
-            let rt = plan.runtime(span);
-            quote_spanned!(span=> let __slot = __slot.store_if(#rt::store_if(__policy, &__r, #test));)
-        })
-        .collect()
+    let Some(
+        StoreIf::Closure { closure: test, .. } | StoreIf::Function(test) | StoreIf::Other(test),
+    ) = &plan.store_if
+    else {
+        return TokenStream::new();
+    };
+    let span = ours_on(test);
+    let rt = plan.runtime(span);
+    let test = match &plan.store_if {
+        Some(StoreIf::Closure { closure, value }) => {
+            let (shown, called) = shown(closure, value);
+            quote_spanned!(span=> |__value| { #shown #called })
+        }
+        // Beside a function of the right type, it is coerced to that type or said to be of another.
+        Some(StoreIf::Function(path)) => {
+            let returns = &plan.target.returns;
+            let any = quote_spanned!(span=> #rt::Policy::<#returns>::any(__policy));
+            quote_spanned!(span=> { let [_, __test] = [#any, #path]; __test })
+        }
+        _ => test.to_token_stream(),
+    };
+    quote_spanned!(span=> let __slot = __slot.store_if(#rt::store_if(__policy, &__r, #test));)
+}
+
+/// What shows a closure the value, and the call of it. The value goes by the type that the closure
+/// has it by: if it is of another, that is said there, in the fewest words the compiler has.
+fn shown(closure: &Expr, value: &Type) -> (TokenStream, TokenStream) {
+    let user = user_span(value);
+    let span = ours(user);
+    let of_the_type = Ident::new("__shown", user);
+    let shown = quote_spanned! {span=>
+        let #of_the_type = __value;
+        let __value: &#value = #of_the_type;
+    };
+    let value = Ident::new("__value", span);
+    let called = quote_spanned!(ours_on(closure)=> (#closure)(#value));
+    (shown, called)
 }
 
 /// Which part of the return value is kept: found out by the compiler, whatever alias it stands
@@ -251,9 +234,10 @@ fn policy(plan: &Plan) -> TokenStream {
 pub(super) fn codec(plan: &Plan) -> TokenStream {
     let returns = &plan.target.returns;
     let span = ours_on(returns);
-    let rt = plan.runtime(span);
+    let krate = plan.krate(span);
+    let asked = quote_spanned!(user_span(returns)=> _);
     let (imports, policy) = (imports(plan), ask_for_policy(plan));
-    quote_spanned!(span=> { #imports #rt::codec::<_, #returns>(#policy) })
+    quote_spanned!(span=> { #imports <#asked as #krate::Cacheable>::codec::<#returns, _>(#policy) })
 }
 
 fn imports(plan: &Plan) -> TokenStream {

@@ -61,7 +61,7 @@ fn type_and_const_parameters_are_part_of_the_key() {
                     __call.key().separate();
                     rt::CacheKey::write(&N, __call.key());
                     __call.key().separate();
-                    rt::CacheKey::write(k, __call.key());
+                    <_ as rt::CacheKey>::write(k, __call.key());
                     __call
                 }
                 /// The key under which the value for these arguments is stored.
@@ -101,15 +101,15 @@ fn patterns_are_taken_apart_for_the_key_and_kept_for_the_body() {
                                 let &(ref a, ref b) = __arg1;
                                 let mut __call = rt::Call::new(<load>::__spec());
                                 __call.key().separate();
-                                rt::CacheKey::write(id, __call.key());
+                                <_ as rt::CacheKey>::write(id, __call.key());
                                 __call.key().separate();
-                                rt::CacheKey::write(name, __call.key());
+                                <_ as rt::CacheKey>::write(name, __call.key());
                                 __call.key().separate();
-                                rt::CacheKey::write(a, __call.key());
+                                <_ as rt::CacheKey>::write(a, __call.key());
                                 __call.key().separate();
-                                rt::CacheKey::write(b, __call.key());
+                                <_ as rt::CacheKey>::write(b, __call.key());
                                 __call.key().separate();
-                                rt::CacheKey::write(&n, __call.key());
+                                <u8 as rt::CacheKey>::write(&n, __call.key());
                                 __call
                             },
                             <load>::__codec(),
@@ -143,13 +143,13 @@ fn patterns_are_taken_apart_for_the_key_and_kept_for_the_body() {
                     let &(ref a, ref b) = __arg1;
                     let mut __call = rt::Call::new(Self::__spec());
                     __call.key().separate();
-                    rt::CacheKey::write(id, __call.key());
+                    <_ as rt::CacheKey>::write(id, __call.key());
                     __call.key().separate();
-                    rt::CacheKey::write(name, __call.key());
+                    <_ as rt::CacheKey>::write(name, __call.key());
                     __call.key().separate();
-                    rt::CacheKey::write(a, __call.key());
+                    <_ as rt::CacheKey>::write(a, __call.key());
                     __call.key().separate();
-                    rt::CacheKey::write(b, __call.key());
+                    <_ as rt::CacheKey>::write(b, __call.key());
                     __call.key().separate();
                     rt::KeyArg::<u8>::write(n, __call.key());
                     __call
@@ -202,7 +202,7 @@ fn attributes_stay_and_lints_go_with_the_body() {
                             {
                                 let mut __call = rt::Call::new(<load>::__spec());
                                 __call.key().separate();
-                                rt::CacheKey::write(&id, __call.key());
+                                <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
                             <load>::__codec(),

@@ -22,7 +22,7 @@ fn an_async_function_gets_a_companion() {
                             {
                                 let mut __call = rt::Call::new(<load>::__spec());
                                 __call.key().separate();
-                                rt::CacheKey::write(&user_id, __call.key());
+                                <u64 as rt::CacheKey>::write(&user_id, __call.key());
                                 __call
                             },
                             <load>::__codec(),
@@ -63,7 +63,10 @@ fn an_async_function_gets_a_companion() {
                 #[doc(hidden)]
                 pub fn __codec() -> rt::Codec<Result<User, E>> {
                     use rt::{OkFallback as _, SomeFallback as _};
-                    rt::codec::<_, Result<User, E>>(rt::Probe::<Result<User, E>>::new().ok().some())
+                    <_ as ::cache_runtime::Cacheable>::codec::<
+                        Result<User, E>,
+                        _,
+                    >(rt::Probe::<Result<User, E>>::new().ok().some())
                 }
                 #[doc(hidden)]
                 pub fn __call(user_id: &impl rt::KeyArg<u64>) -> rt::Call {
@@ -142,7 +145,7 @@ fn a_sync_function_waits_for_nothing() {
                         {
                             let mut __call = rt::Call::new(<square>::__spec());
                             __call.key().separate();
-                            rt::CacheKey::write(&n, __call.key());
+                            <u32 as rt::CacheKey>::write(&n, __call.key());
                             __call
                         },
                         <square>::__codec(),
@@ -217,7 +220,7 @@ fn a_boxed_future_stays_one() {
                                 {
                                     let mut __call = rt::Call::new(<load>::__spec());
                                     __call.key().separate();
-                                    rt::CacheKey::write(&id, __call.key());
+                                    <u64 as rt::CacheKey>::write(&id, __call.key());
                                     __call
                                 },
                                 <load>::__codec(),
@@ -286,14 +289,14 @@ fn a_function_without_a_companion_holds_its_body() {
                                 &__SPEC
                             });
                             __call.key().separate();
-                            rt::CacheKey::write(&id, __call.key());
+                            <u64 as rt::CacheKey>::write(&id, __call.key());
                             __call
                         },
                         {
                             use rt::{OkFallback as _, SomeFallback as _};
-                            rt::codec::<
-                                _,
+                            <_ as ::cache_runtime::Cacheable>::codec::<
                                 Result<u64, E>,
+                                _,
                             >(rt::Probe::<Result<u64, E>>::new().ok().some())
                         },
                     );
@@ -306,8 +309,10 @@ fn a_function_without_a_companion_holds_its_body() {
                     let __r: Result<u64, E> = __slot
                         .run_sync(move || -> Result<u64, E> {
                             let mut n = n;
-                            n += 1;
-                            Ok(body(id, n)?)
+                            '_body: {
+                                n += 1;
+                                Ok(body(id, n)?)
+                            }
                         });
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,

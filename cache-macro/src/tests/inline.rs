@@ -32,16 +32,16 @@ fn an_async_method_holds_its_body() {
                                 });
                                 __call.type_name::<Self>();
                                 __call.key().separate();
-                                rt::CacheKey::write(&self.tenant, __call.key());
+                                <_ as rt::CacheKey>::write(&self.tenant, __call.key());
                                 __call.key().literal(":");
-                                rt::CacheKey::write(&id, __call.key());
+                                <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
-                                rt::codec::<
-                                    _,
+                                <_ as ::cache_runtime::Cacheable>::codec::<
                                     Result<User, E>,
+                                    _,
                                 >(rt::Probe::<Result<User, E>>::new().ok().some())
                             },
                         )
@@ -56,11 +56,11 @@ fn an_async_method_holds_its_body() {
                         .run(
                             rt::std::boxed::Box::pin(async move {
                                 if false {
-                                    let __r: Result<User, E> = loop {};
-                                    return __r;
+                                    let never: Result<User, E> = loop {};
+                                    return never;
                                 }
                                 let (a, b) = __arg1;
-                                Ok(self.body(id, a, b).await?)
+                                '_body: { Ok(self.body(id, a, b).await?) }
                             }),
                         )
                         .await;
@@ -107,12 +107,15 @@ fn a_sync_method_holds_its_body() {
                             });
                             __call.type_name::<Self>();
                             __call.key().separate();
-                            rt::CacheKey::write(&id, __call.key());
+                            <u64 as rt::CacheKey>::write(&id, __call.key());
                             __call
                         },
                         {
                             use rt::{OkFallback as _, SomeFallback as _};
-                            rt::codec::<_, u64>(rt::Probe::<u64>::new().ok().some())
+                            <_ as ::cache_runtime::Cacheable>::codec::<
+                                u64,
+                                _,
+                            >(rt::Probe::<u64>::new().ok().some())
                         },
                     );
                     match __step {
@@ -182,14 +185,17 @@ fn what_async_trait_makes_is_one_future_again() {
                                     });
                                     __call.type_name::<Self>();
                                     __call.key().separate();
-                                    rt::CacheKey::write(&id, __call.key());
+                                    <u64 as rt::CacheKey>::write(&id, __call.key());
                                     __call
                                 },
                                 {
                                     use rt::{
                                         OkFallback as _, SomeFallback as _,
                                     };
-                                    rt::codec::<_, u64>(rt::Probe::<u64>::new().ok().some())
+                                    <_ as ::cache_runtime::Cacheable>::codec::<
+                                        u64,
+                                        _,
+                                    >(rt::Probe::<u64>::new().ok().some())
                                 },
                             )
                             .await;
@@ -260,14 +266,14 @@ fn an_associated_function_is_known_by_the_flag() {
                                 });
                                 __call.type_name::<Self>();
                                 __call.key().separate();
-                                rt::CacheKey::write(&id, __call.key());
+                                <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
-                                rt::codec::<
-                                    _,
+                                <_ as ::cache_runtime::Cacheable>::codec::<
                                     Option<u64>,
+                                    _,
                                 >(rt::Probe::<Option<u64>>::new().ok().some())
                             },
                         )
@@ -282,10 +288,10 @@ fn an_associated_function_is_known_by_the_flag() {
                         .run(
                             rt::std::boxed::Box::pin(async move {
                                 if false {
-                                    let __r: Option<u64> = loop {};
-                                    return __r;
+                                    let never: Option<u64> = loop {};
+                                    return never;
                                 }
-                                body(id)
+                                '_body: { body(id) }
                             }),
                         )
                         .await;

@@ -25,11 +25,11 @@ fn without_a_key_all_arguments_are_parts() {
                 ) -> rt::Call {
                     let mut __call = rt::Call::new(Self::__spec());
                     __call.key().separate();
-                    rt::CacheKey::write(tenant, __call.key());
+                    <str as rt::CacheKey>::write(tenant, __call.key());
                     __call.key().separate();
                     rt::KeyArg::<Request>::write(req, __call.key());
                     __call.key().separate();
-                    rt::CacheKey::write(ids, __call.key());
+                    <Option<&str> as rt::CacheKey>::write(ids, __call.key());
                     __call.key().separate();
                     rt::KeyArg::<u8>::write(n, __call.key());
                     __call
@@ -58,7 +58,7 @@ fn skipped_arguments_are_no_parts() {
                 fn __call(tenant: &str, n: &impl rt::KeyArg<u8>) -> rt::Call {
                     let mut __call = rt::Call::new(Self::__spec());
                     __call.key().separate();
-                    rt::CacheKey::write(tenant, __call.key());
+                    <str as rt::CacheKey>::write(tenant, __call.key());
                     __call.key().separate();
                     rt::KeyArg::<u8>::write(n, __call.key());
                     __call
@@ -83,9 +83,9 @@ fn a_template_is_one_part() {
                     let mut __call = rt::Call::new(Self::__spec());
                     __call.key().separate();
                     __call.key().literal("user:");
-                    rt::CacheKey::write(tenant, __call.key());
+                    <str as rt::CacheKey>::write(tenant, __call.key());
                     __call.key().literal("/");
-                    rt::CacheKey::write(&req.user.0, __call.key());
+                    <_ as rt::CacheKey>::write(&req.user.0, __call.key());
                     __call.key().literal(":");
                     rt::KeyArg::<u8>::write(n, __call.key());
                     __call
@@ -113,9 +113,9 @@ fn a_list_is_a_part_each() {
                 fn __call(tenant: &str, req: &Request) -> rt::Call {
                     let mut __call = rt::Call::new(Self::__spec());
                     __call.key().separate();
-                    rt::CacheKey::write(tenant, __call.key());
+                    <str as rt::CacheKey>::write(tenant, __call.key());
                     __call.key().separate();
-                    rt::CacheKey::write(&req.user.id, __call.key());
+                    <_ as rt::CacheKey>::write(&req.user.id, __call.key());
                     __call
                 }
                 /// The key under which the value for these arguments is stored.
@@ -137,9 +137,9 @@ fn an_expression_owns_what_it_names() {
                 fn __call(tenant: &str, n: u8) -> rt::Call {
                     let mut __call = rt::Call::new(Self::__spec());
                     __call.key().separate();
-                    rt::CacheKey::write(&(tenant.len()), __call.key());
+                    <_ as rt::CacheKey>::write(&(tenant.len()), __call.key());
                     __call.key().separate();
-                    rt::CacheKey::write(&(format!("{n}")), __call.key());
+                    <_ as rt::CacheKey>::write(&(format!("{n}")), __call.key());
                     __call
                 }
                 /// The key under which the value for these arguments is stored.
@@ -179,7 +179,13 @@ fn the_cache_can_come_from_an_argument() {
             impl load {
                 #[doc(hidden)]
                 fn __call(req: &Request, n: &impl rt::KeyArg<u8>) -> rt::Call {
-                    let mut __call = rt::Call::new(Self::__spec()).with_cache(&req.cache);
+                    let mut __call = rt::Call::new(Self::__spec())
+                        .with_cache(
+                            rt::core::ops::RangeFrom::<&rt::Cache> {
+                                start: &req.cache,
+                            }
+                                .start,
+                        );
                     __call.key().separate();
                     rt::KeyArg::<u8>::write(n, __call.key());
                     __call

@@ -27,7 +27,7 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                             {
                                 let mut __call = rt::Call::new(<load>::__spec());
                                 __call.key().separate();
-                                rt::CacheKey::write(&id, __call.key());
+                                <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
                             <load>::__codec(),
@@ -42,7 +42,18 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                     let __r: Option<User> = __slot
                         .run(rt::std::boxed::Box::pin(<load>::uncached(id)))
                         .await;
-                    let __slot = __slot.ttl(rt::ttl_of(__policy, &__r, |user: &User| user.ttl));
+                    let __slot = __slot
+                        .ttl(
+                            rt::ttl_of(
+                                __policy,
+                                &__r,
+                                |__value| {
+                                    let __shown = __value;
+                                    let __value: &User = __shown;
+                                    <_ as rt::IntoTtl>::into_ttl((|user: &User| user.ttl)(__value))
+                                },
+                            ),
+                        );
                     let __slot = __slot.store_if(rt::store_if(__policy, &__r, |user| user.active));
                     match __slot.loaded(__policy, __r) {
                         rt::Loaded::Pass(__r) => return __r,
@@ -59,7 +70,7 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                     value: &(impl rt::Stored<Option<User>> + rt::core::borrow::Borrow<User>),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::Some({
-                        rt::IntoTtl::into_ttl(
+                        <_ as rt::IntoTtl>::into_ttl(
                             (|user: &User| user.ttl)(rt::core::borrow::Borrow::borrow(value)),
                         )
                     });
@@ -91,7 +102,7 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                             {
                                 let mut __call = rt::Call::new(<load>::__spec());
                                 __call.key().separate();
-                                rt::CacheKey::write(&id, __call.key());
+                                <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
                             <load>::__codec(),
@@ -102,7 +113,7 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let __slot = __slot.ttl({ rt::IntoTtl::into_ttl(ttl_for(&kind)) });
+                let __slot = __slot.ttl({ <_ as rt::IntoTtl>::into_ttl(ttl_for(&kind)) });
                 let (__kept, __fill) = {
                     let __r: User = __slot
                         .run(rt::std::boxed::Box::pin(<load>::uncached(id, kind)))
@@ -123,7 +134,7 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                     value: &impl rt::Stored<User>,
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::Some({
-                        rt::IntoTtl::into_ttl(ttl_for(&kind))
+                        <_ as rt::IntoTtl>::into_ttl(ttl_for(&kind))
                     });
                     rt::put::<User>(Self::__call(&id), value, __ttl)
                 }

@@ -1,0 +1,361 @@
+use super::{answers, expands_in};
+use expect_test::expect;
+use quote::quote;
+
+#[test]
+fn a_stale_value_is_served_and_its_refresh_owns_what_it_uses() {
+    expands_in(
+        &["load"],
+        quote!(key = "id", ttl = 60, stale = "5m"),
+        quote!(
+            async fn load(id: u64, lang: &str) -> u64 {
+                body(id, lang)
+            }
+        ),
+        &expect![[r#"
+            async fn load(id: u64, lang: &str) -> u64 {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<u64>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup(
+                            {
+                                let mut __call = rt::Call::new(<load>::__spec());
+                                __call.key().separate();
+                                <u64 as rt::CacheKey>::write(&id, __call.key());
+                                __call
+                            },
+                            <load>::__codec(),
+                        )
+                        .await;
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Stale(__r, __slot) => {
+                            rt::owned(&id);
+                            let lang = <str as rt::std::borrow::ToOwned>::to_owned(lang);
+                            rt::owned(&lang);
+                            rt::behind(async move {
+                                let lang: &str = rt::std::borrow::Borrow::<str>::borrow(&lang);
+                                let (__kept, __fill) = {
+                                    let __r: u64 = __slot
+                                        .run(rt::std::boxed::Box::pin(<load>::uncached(id, lang)))
+                                        .await;
+                                    match __slot.loaded(__policy, __r) {
+                                        rt::Loaded::Pass(__r) => return __r,
+                                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                                    }
+                                };
+                                __fill.await;
+                                __kept.join()
+                            });
+                            return __r;
+                        }
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: u64 = __slot
+                        .run(rt::std::boxed::Box::pin(<load>::uncached(id, lang)))
+                        .await;
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.await;
+                __kept.join()
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_sync_refresh_is_a_closure() {
+    expands_in(
+        &["load"],
+        quote!(ttl = id, stale = "5m", companion = false),
+        quote!(
+            fn load(id: u64) -> u64 {
+                body(id)
+            }
+        ),
+        &expect![[r#"
+            fn load(id: u64) -> u64 {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<u64>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup_sync(
+                        {
+                            let mut __call = rt::Call::new({
+                                static __SPEC: rt::Spec = rt::Spec::new(
+                                        rt::core::concat!(
+                                            rt::core::module_path!(), "::",
+                                            "load"
+                                        ),
+                                        rt::core::file!(),
+                                        rt::core::line!(),
+                                    )
+                                    .stale_millis(300000u64);
+                                &__SPEC
+                            });
+                            __call.key().separate();
+                            <u64 as rt::CacheKey>::write(&id, __call.key());
+                            __call
+                        },
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            <_ as ::cache_runtime::Cacheable>::codec::<
+                                u64,
+                                _,
+                            >(rt::Probe::<u64>::new().ok().some())
+                        },
+                    );
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Stale(__r, __slot) => {
+                            let __slot = __slot.ttl({ <_ as rt::IntoTtl>::into_ttl(id) });
+                            rt::owned(&id);
+                            rt::behind_sync(move || -> u64 {
+                                let (__kept, __fill) = {
+                                    let __r: u64 = __slot.run_sync(move || -> u64 { body(id) });
+                                    match __slot.loaded(__policy, __r) {
+                                        rt::Loaded::Pass(__r) => return __r,
+                                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                                    }
+                                };
+                                __fill.wait();
+                                __kept.join()
+                            });
+                            return __r;
+                        }
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let __slot = __slot.ttl({ <_ as rt::IntoTtl>::into_ttl(id) });
+                let (__kept, __fill) = {
+                    let __r: u64 = __slot.run_sync(move || -> u64 { body(id) });
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.wait();
+                __kept.join()
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_detached_load_of_a_method_runs_on_a_copy_of_self() {
+    expands_in(
+        &["load"],
+        quote!(key = "id", detach),
+        quote!(
+            async fn load(&self, id: u64) -> u64 {
+                self.body(id)
+            }
+        ),
+        &expect![[r#"
+            async fn load(&self, id: u64) -> u64 {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<u64>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup(
+                            {
+                                let mut __call = rt::Call::new({
+                                    static __SPEC: rt::Spec = rt::Spec::new(
+                                        rt::core::concat!(
+                                            rt::core::module_path!(), "::",
+                                            "load"
+                                        ),
+                                        rt::core::file!(),
+                                        rt::core::line!(),
+                                    );
+                                    &__SPEC
+                                });
+                                __call.type_name::<Self>();
+                                __call.key().separate();
+                                <u64 as rt::CacheKey>::write(&id, __call.key());
+                                __call
+                            },
+                            {
+                                use rt::{OkFallback as _, SomeFallback as _};
+                                <_ as ::cache_runtime::Cacheable>::codec::<
+                                    u64,
+                                    _,
+                                >(rt::Probe::<u64>::new().ok().some())
+                            },
+                        )
+                        .await;
+                    match __step {
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                rt::owned(&id);
+                let __this = <Self as rt::core::clone::Clone>::clone(self);
+                rt::owned(&__this);
+                rt::detached(async move {
+                        let __this: &Self = &__this;
+                        let (__kept, __fill) = {
+                            let __r: u64 = __slot
+                                .run(
+                                    rt::std::boxed::Box::pin(async move {
+                                        if false {
+                                            let never: u64 = loop {};
+                                            return never;
+                                        }
+                                        '_body: { __this.body(id) }
+                                    }),
+                                )
+                                .await;
+                            match __slot.loaded(__policy, __r) {
+                                rt::Loaded::Pass(__r) => return __r,
+                                rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                            }
+                        };
+                        __fill.await;
+                        __kept.join()
+                    })
+                    .await
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn an_owned_self_moves_into_the_refresh() {
+    expands_in(
+        &["load"],
+        quote!(key = "id", ttl = 60, stale = "5m"),
+        quote!(
+            async fn load(self: Arc<Self>, id: u64) -> u64 {
+                self.body(id)
+            }
+        ),
+        &expect![[r#"
+            async fn load(self: Arc<Self>, id: u64) -> u64 {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<u64>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup(
+                            {
+                                let mut __call = rt::Call::new({
+                                    static __SPEC: rt::Spec = rt::Spec::new(
+                                            rt::core::concat!(
+                                                rt::core::module_path!(), "::",
+                                                "load"
+                                            ),
+                                            rt::core::file!(),
+                                            rt::core::line!(),
+                                        )
+                                        .ttl_millis(60000u64)
+                                        .stale_millis(300000u64);
+                                    &__SPEC
+                                });
+                                __call.type_name::<Self>();
+                                __call.key().separate();
+                                <u64 as rt::CacheKey>::write(&id, __call.key());
+                                __call
+                            },
+                            {
+                                use rt::{OkFallback as _, SomeFallback as _};
+                                <_ as ::cache_runtime::Cacheable>::codec::<
+                                    u64,
+                                    _,
+                                >(rt::Probe::<u64>::new().ok().some())
+                            },
+                        )
+                        .await;
+                    match __step {
+                        rt::Step::Done(__r) => return __r,
+                        rt::Step::Stale(__r, __slot) => {
+                            rt::owned(&id);
+                            rt::behind(async move {
+                                let (__kept, __fill) = {
+                                    let __r: u64 = __slot
+                                        .run(
+                                            rt::std::boxed::Box::pin(async move {
+                                                if false {
+                                                    let never: u64 = loop {};
+                                                    return never;
+                                                }
+                                                '_body: { self.body(id) }
+                                            }),
+                                        )
+                                        .await;
+                                    match __slot.loaded(__policy, __r) {
+                                        rt::Loaded::Pass(__r) => return __r,
+                                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                                    }
+                                };
+                                __fill.await;
+                                __kept.join()
+                            });
+                            return __r;
+                        }
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: u64 = __slot
+                        .run(
+                            rt::std::boxed::Box::pin(async move {
+                                if false {
+                                    let never: u64 = loop {};
+                                    return never;
+                                }
+                                '_body: { self.body(id) }
+                            }),
+                        )
+                        .await;
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.await;
+                __kept.join()
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn what_cannot_outlive_the_call_is_refused_where_it_stands() {
+    let no_borrow = |name| {
+        format!(
+            "`stale` goes on after the caller has left, so `{name}` cannot borrow; take it by value"
+        )
+    };
+    let of = |item| answers(quote!(key = "id", ttl = 60, stale = "5m"), item);
+    assert_eq!(
+        of(quote!(
+            fn load(id: u64, a: &mut u8, b: Cow<'_, str>, c: &[&str]) -> u64 {}
+        )),
+        ["a", "b", "c"].map(no_borrow)
+    );
+    assert_eq!(
+        of(quote!(
+            fn load(self: Rc<Self>, id: u64) -> u64 {}
+        )),
+        ["`stale` goes on after the caller has left; take `self: Arc<Self>`, `self` or `&self`"]
+    );
+    assert_eq!(
+        of(quote!(
+            fn load(id: u64, db: &dyn Db) -> u64 {}
+        )),
+        [
+            "`stale` goes on after the caller has left, and nothing copies a `dyn Db`; take an \
+             `Arc<dyn Db>`"
+        ]
+    );
+}

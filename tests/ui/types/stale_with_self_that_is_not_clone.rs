@@ -1,0 +1,12 @@
+use cache_runtime::read_through;
+
+struct Repo;
+
+impl Repo {
+    #[read_through(key = "id", ttl = 60, stale = "5m")]
+    async fn load(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+fn main() {}
