@@ -32,7 +32,7 @@ pub(crate) enum Request {
 }
 
 /// The value that a call stands for, and the cache it is in.
-pub(crate) type Addressed = (Option<Cache>, Key);
+pub(crate) type Addressed = (&'static Spec, Option<Cache>, Key);
 
 /// How a call was answered; see [`observe`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -197,8 +197,8 @@ async fn invalidate_addressed(
     given: &str,
 ) -> Result<Invalidated, Error> {
     match addressed {
-        Some((Some(cache), key)) => cache.invalidate(key).await,
-        Some((None, _)) => Err(no_cache()),
+        Some((spec, Some(cache), key)) => cache.invalidate_of(spec, key).await,
+        Some((_, None, _)) => Err(no_cache()),
         None if current::current().is_some_and(|cache| cache.is_in_memory()) => {
             Ok(Invalidated::Absent)
         }

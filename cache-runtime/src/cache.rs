@@ -162,12 +162,20 @@ impl Cache {
         self.shared.store.ping().await
     }
 
-    /// Ends the cache: what goes on behind is waited for, 5 seconds at most, owed invalidations are
-    /// tried once more, and the connections are closed. Then verbs are refused, and annotated
+    /// Ends the cache: loads and refreshes under way are waited for, 5 seconds at most, owed
+    /// invalidations are tried once more, and the connections are closed. Then verbs are refused, and annotated
     /// functions run their bodies.
     pub async fn shutdown(&self) {
         const LONGEST: Duration = Duration::from_secs(5);
-        exec::within(LONGEST, self.shared.behind.clone().drained()).await;
+        let (behind, board) = (self.shared.behind.clone(), self.shared.board.clone());
+        let drained = async move {
+            behind.drained().await;
+            // Detached loads, and those of other callers.
+            while !board.is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        exec::within(LONGEST, drained).await;
         self.shared.closed.store(true, Ordering::Release);
         self.shared.store.close().await;
     }
@@ -211,11 +219,20 @@ impl Cache {
     pub async fn invalidate(&self, key: impl AsKey) -> Result<Invalidated, Error> {
         let key = self.usable(key.as_key())?;
         let removed = self.remove(&key).await?;
-        let kind = match removed {
-            Invalidated::Queued => EventKind::Owed,
-            _ => EventKind::Invalidated,
-        };
-        self.tell(kind, "", &key, Duration::default);
+        self.tell(removed.event(), "", &key, Duration::default);
+        Ok(removed)
+    }
+
+    /// The same for a value of this function.
+    pub(crate) async fn invalidate_of(
+        &self,
+        spec: &'static Spec,
+        key: Key,
+    ) -> Result<Invalidated, Error> {
+        let key = self.usable(key)?;
+        let removed = self.remove(&key).await?;
+        self.shared.ledger.of(spec).add(removed.event());
+        self.tell(removed.event(), spec.name, &key, Duration::default);
         Ok(removed)
     }
 
@@ -260,23 +277,32 @@ impl Cache {
         &self.shared.config.prefix
     }
 
-    /// The key, if this cache can use it: it is open, and the key is of a sane length.
+    /// The key as this cache has it, if it can be used.
     pub(crate) fn usable(&self, key: Key) -> Result<Key, Error> {
-        self.open_or_closed()?;
         let key = key.under(self.prefix());
+        self.check(&key)?;
+        Ok(key)
+    }
+
+    /// Whether this cache is open, and the key of a sane length.
+    pub(crate) fn check(&self, key: &Key) -> Result<(), Error> {
+        self.open_or_closed()?;
         if key.len_on_server(self.prefix()) > MAX_KEY_BYTES {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!("the key is longer than {MAX_KEY_BYTES} bytes"),
             ));
         }
-        Ok(key)
+        Ok(())
     }
 
     pub(crate) async fn fetch_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let found = self.shared.store.get_many(keys).await?;
-        let value = |json: Option<Vec<u8>>| json.filter(|json| Token::read(json).is_none());
-        Ok(found.into_iter().map(value).collect())
+        let value = |(key, json): (&Key, Option<Vec<u8>>)| {
+            // What an owed invalidation has yet to remove is not there for this process.
+            json.filter(|json| Token::read(json).is_none() && !self.shared.owed.contains(key))
+        };
+        Ok(keys.iter().zip(found).map(value).collect())
     }
 
     /// Detached before and after: a load that began in between may have read what is removed.

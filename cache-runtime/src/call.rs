@@ -15,11 +15,13 @@
 //! The story works on bytes and knows nothing of types; [`slot`](crate::slot) does.
 
 mod elsewhere;
+mod unanswered;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::elsewhere::Elsewhere;
+use self::unanswered::Unanswered;
 use crate::address::{self, Report, Request, Seen};
 use crate::body;
 use crate::error::ErrorKind;
@@ -49,7 +51,7 @@ pub(crate) async fn look(call: Call) -> Looked {
     call.claim_name();
     let (cache, key) = call.resolve();
     if let Some(Request::Address(report)) = request {
-        report.set((cache, key));
+        report.set((spec, cache, key));
         return Looked::Addressed;
     }
     let report = match &request {
@@ -60,7 +62,6 @@ pub(crate) async fn look(call: Call) -> Looked {
     let Some(cache) = cache.filter(|_| !uncached) else {
         return past(spec, None, report);
     };
-    let usable = cache.usable(key.clone());
     let place = Arc::new(Place {
         counters: cache.ledger().of(spec),
         key: key.under(cache.prefix()),
@@ -68,8 +69,7 @@ pub(crate) async fn look(call: Call) -> Looked {
         spec,
         began,
     });
-    let owed = place.cache.owed().contains(&place.key);
-    if usable.is_err() || owed || body::is_loading(&place) {
+    if !place.is_usable() || body::is_loading(&place) {
         return past(spec, Some(place), report);
     }
     if matches!(request, Some(Request::Refresh)) {
@@ -92,8 +92,17 @@ async fn refresh(place: Arc<Place>) -> Looked {
     let store = place.cache.store();
     let life = place.spec.lease.unwrap_or(Spec::LEASE);
     place.cache.board().detach(&place.key);
-    let token = Token::fresh();
-    let claim = match store.lease(&place.key, &token, life).await {
+    let mut token = Token::fresh();
+    let mut leased = store.lease(&place.key, &token, life).await;
+    if leased
+        .as_ref()
+        .is_err_and(|error| error.kind() == ErrorKind::Unavailable)
+    {
+        // The connection may have broken while it was idle.
+        token = Token::fresh();
+        leased = store.lease(&place.key, &token, life).await;
+    }
+    let claim = match leased {
         Ok(Leased::Ours) => Load::hold(&place, token, Lock::Lease, Why::Asked, None),
         Ok(Leased::Unfenced) => Claim::Unfenced,
         Ok(Leased::Held(_) | Leased::Value(_) | Leased::Foreign) => {
@@ -322,33 +331,34 @@ impl Search {
             exec::sleep(GATHERING).await;
         }
         let Some(life) = self.place.spec.lease else {
-            return self.load(leader, Claim::Unfenced);
+            return self.unfenced(leader).await;
         };
         let store = self.place.cache.store();
         let mut waited = false;
         let mut lost = false;
         while !self.outage {
+            // Until the answer is there it is not known to be ours. It is if it turns up.
             let token = Token::fresh();
+            leader.lost(token);
+            let sent = leader.stamp();
+            let unanswered = Unanswered::new(&self.place, token);
             if let Some(unusable) = self.unusable.take() {
-                leader.stamp();
-                match store
-                    .displace(&self.place.key, &unusable, &token, life)
-                    .await
-                {
+                let displacing = store.displace(&self.place.key, &unusable, &token, life);
+                let displaced = displacing.await;
+                unanswered.answered();
+                match displaced {
                     Ok(true) => return self.hold(leader, token),
                     Ok(false) => continue,
-                    Err(_) => {
-                        leader.lost(token);
-                        break;
-                    }
+                    Err(_) => break,
                 }
             }
-            let sent = leader.stamp();
-            match store.lease(&self.place.key, &token, life).await {
+            let leased = store.lease(&self.place.key, &token, life).await;
+            unanswered.answered();
+            match leased {
                 Ok(Leased::Ours) => return self.hold(leader, token),
                 Ok(Leased::Held(ours)) if leader.is_lost(&ours) => return self.hold(leader, ours),
-                Ok(Leased::Unfenced) => return self.load(leader, Claim::Unfenced),
-                Ok(Leased::Value(json)) => return self.arrived(leader, json, sent, EventKind::Hit),
+                Ok(Leased::Unfenced) => return self.unfenced(leader).await,
+                Ok(Leased::Value(json)) => return self.arrived(leader, json, sent),
                 Ok(Leased::Foreign) => {
                     if store.remove(&self.place.key).await.is_err() {
                         break;
@@ -361,7 +371,7 @@ impl Search {
                     waited = true;
                     match self.elsewhere(&leader, &holder).await {
                         Elsewhere::Value(json, sent) => {
-                            return self.arrived(leader, json, sent, EventKind::Joined);
+                            return self.arrived(leader, json, sent);
                         }
                         Elsewhere::GivenBack => {}
                         // That was no load: whoever leads next is waited for like the first.
@@ -371,19 +381,24 @@ impl Search {
                 }
                 // The connection may have broken while it was idle: asked again on a new one, with
                 // a new token, while the old one is ours if it turns up.
-                Err(error) if error.kind() == ErrorKind::Unavailable && !lost => {
-                    leader.lost(token);
-                    lost = true;
-                }
-                // Whether it is ours is not known, and only a lease whose answer came before the
-                // body begins may fill.
-                Err(_) => {
-                    leader.lost(token);
-                    break;
-                }
+                Err(error) if error.kind() == ErrorKind::Unavailable && !lost => lost = true,
+                // Only a lease whose answer came before the body begins may fill.
+                Err(_) => break,
             }
         }
         self.load(leader, Claim::None)
+    }
+
+    /// Loads without a lease. Those who look again look at what is stored by now: nothing else
+    /// would tell them.
+    async fn unfenced(mut self, leader: Leader) -> Looked {
+        if std::mem::take(&mut self.again) {
+            let sent = leader.stamp();
+            if let Some((json, _)) = self.stored().await {
+                return self.arrived(leader, json, sent);
+            }
+        }
+        self.load(leader, Claim::Unfenced)
     }
 
     fn hold(self, leader: Leader, token: Token) -> Looked {
@@ -399,12 +414,12 @@ impl Search {
         Looked::Load(Load::of(self.place, claim, Some(leader)))
     }
 
-    fn arrived(self, leader: Leader, json: Vec<u8>, sent: Stamp, how: EventKind) -> Looked {
+    fn arrived(self, leader: Leader, json: Vec<u8>, sent: Stamp) -> Looked {
         leader.answer(&json.as_slice().into(), sent);
         leader.land();
         Looked::Found(Found {
             json,
-            how,
+            how: EventKind::Joined,
             refresh: None,
             search: self,
         })

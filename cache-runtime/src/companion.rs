@@ -12,7 +12,6 @@ use crate::address::no_cache;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::EventKind;
 use crate::exec;
 use crate::json::{Codec, Decode, Stored};
 use crate::keep::Inner;
@@ -47,9 +46,7 @@ pub fn invalidate(call: Call) -> Op<Invalidated> {
     Box::pin(async move {
         let spec = call.spec();
         let (cache, key) = resolve(call)?;
-        let invalidated = cache.invalidate(key).await?;
-        cache.ledger().of(spec).add(EventKind::Invalidated);
-        Ok(invalidated)
+        cache.invalidate_of(spec, key).await
     })
 }
 

@@ -158,6 +158,7 @@ impl Config {
 
     /// Everything but the URL, whose form is known where connections are made.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
         let wrong = |text: String| Err(Error::new(ErrorKind::Config, text));
         if let Some(found) = self
             .prefix
@@ -173,6 +174,9 @@ impl Config {
             ("response_timeout", self.response_timeout),
             ("retry", self.retry),
         ] {
+            if timeout > LONGEST {
+                return wrong(format!("`{name}` is longer than a day"));
+            }
             if timeout.is_zero() {
                 return wrong(format!("`{name}` is zero; give it at least a millisecond"));
             }

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crate::cache::Cache;
@@ -49,22 +50,21 @@ pub(crate) fn entered() -> Option<Cache> {
 }
 
 fn of_process() -> Option<Cache> {
-    static FROM_ENV: OnceLock<Option<Cache>> = OnceLock::new();
+    static FROM_ENV: OnceLock<Result<Cache, Error>> = OnceLock::new();
+    static WARNED: AtomicBool = AtomicBool::new(false);
     if let Some(installed) = INSTALLED.get() {
         return Some(installed.clone());
     }
-    FROM_ENV.get_or_init(from_env_or_warn).clone()
-}
-
-fn from_env_or_warn() -> Option<Cache> {
-    match Cache::from_env() {
-        Ok(cache) => Some(cache),
+    match FROM_ENV.get_or_init(Cache::from_env) {
+        Ok(cache) => Some(cache.clone()),
         Err(error) => {
-            tracing::warn!(
-                %error,
-                "no cache: annotated functions run their bodies on every call; \
-                 install one at startup or set REDIS_URL"
-            );
+            if !WARNED.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    %error,
+                    "no cache: annotated functions run their bodies on every call; \
+                     install one at startup or set REDIS_URL"
+                );
+            }
             None
         }
     }

@@ -1,6 +1,7 @@
 //! What happened in a call, told as it happens: to listeners, and to the counters of the function.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub enum EventKind {
     Waited,
     /// The value that was waited for is returned.
     Joined,
-    /// The body runs, with the lease of the key.
+    /// The body runs, and what it returns can be stored.
     Led,
     /// The body runs past the cache: there is no server to ask, the key is too long, or enough was
     /// waited for.
@@ -50,8 +51,11 @@ pub enum EventKind {
     Failed,
     /// The loaded value is not stored, since it is too large, no JSON, or lives for no time at all.
     Unstorable,
-    /// The body gave nothing to store: the lease is given back.
+    /// The lease is given back, since the body gave nothing to store or its caller left.
     Released,
+    /// A refresh behind its caller failed: the old value stays, and nobody of the fleet asks the
+    /// source again for a while.
+    RefreshFailed,
     /// A refresh behind the caller begins.
     Refreshing,
     /// The value was removed.
@@ -119,7 +123,11 @@ impl Listeners {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         for listener in all {
-            listener(event);
+            // A step may be told while a body's panic unwinds, where a second one would abort.
+            let told = catch_unwind(AssertUnwindSafe(|| listener(event)));
+            if told.is_err() {
+                tracing::error!("a listener of the cache panicked");
+            }
         }
     }
 }

@@ -71,7 +71,9 @@ pub(crate) fn while_held(
 /// Waits on this thread, without a runtime and inside of any.
 pub(crate) fn wait<F: Future>(work: F) -> F::Output {
     let _waiting = Waiting(WAITING.replace(true));
-    pollster::block_on(work)
+    // Unconstrained: a task that has used up its budget would be told to wait for its scheduler,
+    // which this very thread is blocking.
+    pollster::block_on(tokio::task::unconstrained(work))
 }
 
 thread_local! {

@@ -174,7 +174,6 @@ impl Board {
         self.flights().remove(key);
     }
 
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.flights().is_empty()
     }

@@ -59,11 +59,17 @@ impl Key {
     /// This key in a cache with this prefix, where one key has one form: raw text that begins with
     /// the prefix is the key that the rest of it encodes.
     pub(crate) fn under(self, prefix: &str) -> Self {
-        if !self.raw || prefix.is_empty() {
+        if !self.raw {
             return self;
         }
-        let rest = self.text.strip_prefix(prefix);
-        match rest.and_then(|rest| rest.strip_prefix(':')) {
+        let rest = match prefix {
+            "" => Some(self.text.as_str()),
+            _ => self
+                .text
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.strip_prefix(':')),
+        };
+        match rest {
             Some(rest) => Self {
                 text: rest.to_owned(),
                 raw: false,
@@ -73,14 +79,20 @@ impl Key {
     }
 
     /// Where the token of a refresh of this key's value stands. Its braces put it into the same
-    /// slot of a cluster: the whole key is what is hashed. No name and no part holds a brace of its
-    /// own, so it is nobody's key.
+    /// slot of a cluster, which hashes what is in the first braces, or else the whole key. No name
+    /// and no part holds a brace of its own, so it is nobody's key.
     pub(crate) fn refresh_on_server(&self, prefix: &str) -> String {
         let whole = self.on_server(prefix);
-        if prefix.is_empty() {
-            return format!("refresh:{{{whole}}}");
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}:")
+        };
+        match hash_tag(&whole) {
+            None => format!("{prefix}refresh:{{{whole}}}"),
+            // Only a key by hand can have one.
+            Some(tag) => format!("{prefix}refresh:{{{tag}}}:{whole}"),
         }
-        format!("{prefix}:refresh:{{{whole}}}")
     }
 
     /// The same in a store that knows no prefix.
@@ -107,6 +119,14 @@ impl Key {
         let prefixed = !self.raw && !prefix.is_empty();
         self.text.len() + if prefixed { prefix.len() + 1 } else { 0 }
     }
+}
+
+/// What a cluster hashes of a key with braces
+/// ([specification](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags)).
+fn hash_tag(key: &str) -> Option<&str> {
+    let (_, rest) = key.split_once('{')?;
+    let (tag, _) = rest.split_once('}')?;
+    (!tag.is_empty()).then_some(tag)
 }
 
 impl fmt::Display for Key {

@@ -19,7 +19,12 @@ pub(crate) struct Token([u8; LENGTH]);
 
 impl Token {
     pub(crate) fn fresh() -> Self {
-        Self::from_bits(fastrand::u128(..))
+        let mut bits = [0; size_of::<u128>()];
+        // From the system: what a program seeds for its own ends must not repeat in another.
+        if getrandom::fill(&mut bits).is_err() {
+            bits = fastrand::u128(..).to_ne_bytes();
+        }
+        Self::from_bits(u128::from_ne_bytes(bits))
     }
 
     fn from_bits(bits: u128) -> Self {

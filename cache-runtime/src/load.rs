@@ -32,6 +32,11 @@ impl Place {
         self.cache.tell(kind, self.spec.name, &self.key, elapsed);
     }
 
+    /// Whether the cache may be asked for this value, here and now.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.cache.check(&self.key).is_ok() && !self.cache.owed().contains(&self.key)
+    }
+
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.cache.is_same(&other.cache) && self.key == other.key
     }
@@ -53,6 +58,8 @@ pub(crate) struct Held {
     pub(crate) token: Token,
     pub(crate) lock: Lock,
     pub(crate) why: Why,
+    /// A fill was tried and told of.
+    told: bool,
     /// Extends the token's life while the body runs.
     heartbeat: Option<Ended<()>>,
 }
@@ -62,10 +69,19 @@ pub(crate) struct Held {
 pub(crate) enum Why {
     /// For a load: given back, so that the next one loads.
     Load,
-    /// For a refresh behind: kept for a while, so that a source that fails is not asked by all.
+    /// For a refresh behind. If it fails it is kept for a while, so that the source is not asked by
+    /// everybody.
     Behind,
-    /// For a refresh that was asked for: then the old value is wrong, and goes.
+    /// For a refresh that was asked for.
     Asked,
+}
+
+impl Why {
+    /// Whether there is an old value beside the token, which goes when the new one is not stored:
+    /// the source has said that it is wrong.
+    fn outdates(self) -> bool {
+        matches!(self, Self::Behind | Self::Asked)
+    }
 }
 
 #[derive(Debug)]
@@ -78,7 +94,8 @@ pub(crate) struct Load {
     body: Stamp,
     /// What the attribute decided for this value; else the function's own.
     pub(crate) ttl: Option<Option<Duration>>,
-    pub(crate) refused: bool,
+    /// `store_if` said no.
+    pub(crate) left_out: bool,
     pub(crate) permit: Option<Permit>,
     ending: Ending,
 }
@@ -98,38 +115,37 @@ impl Load {
         if let Some(place) = &place {
             place.tell(EventKind::Bypassed);
         }
+        let mut load = Self::untold(spec);
+        load.place = place;
+        load
+    }
+
+    fn untold(spec: &'static Spec) -> Self {
         Self {
             spec,
-            place,
+            place: None,
             claim: Claim::None,
             leader: None,
             body: 0,
             ttl: None,
-            refused: false,
+            left_out: false,
             permit: None,
             ending: Ending::Left,
         }
     }
 
     pub(crate) fn of(place: Arc<Place>, claim: Claim, leader: Option<Leader>) -> Self {
-        let event = match (&claim, &leader) {
-            (Claim::Held(held), _) if held.why == Why::Behind => EventKind::Refreshing,
-            (Claim::None, _) => EventKind::Bypassed,
+        place.tell(match &claim {
+            Claim::Held(held) if held.why == Why::Behind => EventKind::Refreshing,
+            Claim::None => EventKind::Bypassed,
             _ => EventKind::Led,
-        };
-        place.tell(event);
-        let body = leader.as_ref().map_or(0, Leader::stamp);
-        Self {
-            spec: place.spec,
-            place: Some(place),
-            claim,
-            leader,
-            body,
-            ttl: None,
-            refused: false,
-            permit: None,
-            ending: Ending::Left,
-        }
+        });
+        let mut load = Self::untold(place.spec);
+        load.body = leader.as_ref().map_or(0, Leader::stamp);
+        load.claim = claim;
+        load.leader = leader;
+        load.place = Some(place);
+        load
     }
 
     pub(crate) fn hold(
@@ -143,6 +159,7 @@ impl Load {
             token,
             lock,
             why,
+            told: false,
             heartbeat: heartbeat(place, token, lock, leader),
         })
     }
@@ -155,10 +172,6 @@ impl Load {
     /// Whether anybody but the caller wants what the body returns.
     pub(crate) fn is_wanted(&self) -> bool {
         self.leader.is_some() || !matches!(self.claim, Claim::None)
-    }
-
-    pub(crate) fn passes_over(&self, absent: bool) -> bool {
-        absent && self.spec.passes_over_absence()
     }
 
     /// The body gave nothing that could be shared.
@@ -174,35 +187,37 @@ impl Load {
         self.failed();
     }
 
-    /// The body gave a value that is shared with those who wait here, but not stored.
-    pub(crate) fn shared(mut self, json: Vec<u8>) {
-        if let Some(leader) = &self.leader {
-            leader.answer(&json.into(), self.body);
-        }
-        self.ending = Ending::Landed;
-    }
-
-    /// Stores the value, and shares it with those who wait here.
+    /// Stores the value, if it is to be stored, and shares it with those who wait here.
     pub(crate) async fn fill(mut self, json: Vec<u8>, absent: bool) {
         let shared: Arc<[u8]> = json.as_slice().into();
         if let Some(leader) = &self.leader {
             leader.answer(&shared, self.body);
         }
-        if let Some(place) = self.place.clone() {
-            let ttl = self.ttl(absent);
-            let confirmed = self.leader.as_ref().map_or(0, Leader::stamp);
-            if self.store(&place, json, ttl).await
-                && let Some(leader) = &self.leader
-            {
+        let Some(place) = self.place.clone() else {
+            return;
+        };
+        let confirmed = self.leader.as_ref().map_or(0, Leader::stamp);
+        let stores = !self.is_left_out(absent);
+        if stores && self.store(&place, json, absent).await {
+            if let Some(leader) = &self.leader {
                 leader.answer(&shared, confirmed);
             }
+        } else if matches!(&self.claim, Claim::Held(held) if held.why.outdates()) {
+            // An error leaves the old value owed, if it can be.
+            let _ = place.cache.remove(&place.key).await;
         }
         self.ending = Ending::Landed;
     }
 
+    /// Whether the attribute does not let this value be stored.
+    fn is_left_out(&self, absent: bool) -> bool {
+        self.left_out || (absent && self.spec.passes_over_absence())
+    }
+
     /// Whether the server confirmed the fill.
-    async fn store(&mut self, place: &Place, json: Vec<u8>, ttl: Option<Duration>) -> bool {
+    async fn store(&mut self, place: &Place, json: Vec<u8>, absent: bool) -> bool {
         let cache = &place.cache;
+        let ttl = self.ttl(absent);
         if let Err(error) = cache.storable(&json, ttl) {
             debug_assert!(matches!(error.kind(), ErrorKind::TooLarge | ErrorKind::Ttl));
             place.tell(EventKind::Unstorable);
@@ -211,7 +226,7 @@ impl Load {
         let kept = keep_time(self.spec, ttl);
         // The claim stays here until the answer is: if the caller leaves meanwhile, the token is
         // given back, which does nothing to a value that was stored all the same.
-        let held = match &self.claim {
+        let held = match &mut self.claim {
             Claim::None => return false,
             Claim::Unfenced => {
                 let outcome = cache.store().set(&place.key, json, kept).await;
@@ -223,20 +238,19 @@ impl Load {
         let filling = cache
             .store()
             .fill(&place.key, held.lock, &held.token, json, kept);
-        let event = match filling.await {
+        let filled = filling.await;
+        place.tell(match filled {
             Ok(true) => EventKind::Filled,
             Ok(false) => EventKind::Refused,
             Err(_) => EventKind::Failed,
-        };
-        let asked = held.why == Why::Asked;
-        self.claim = Claim::None;
-        place.tell(event);
-        if event != EventKind::Filled && asked {
-            // The caller asked for the new value, and would be served the old one for a whole ttl.
-            // An error leaves it owed, if it can be.
-            let _ = cache.remove(&place.key).await;
+        });
+        held.told = true;
+        let confirmed = matches!(filled, Ok(true));
+        if confirmed || (filled.is_ok() && !held.why.outdates()) {
+            // Nothing of ours is there any more. After an error it may be, and is given back.
+            self.claim = Claim::None;
         }
-        event == EventKind::Filled
+        confirmed
     }
 
     fn ttl(&self, absent: bool) -> Option<Duration> {
@@ -263,35 +277,37 @@ impl Drop for Load {
         };
         // It must not shorten what a failed refresh leaves.
         drop(held.heartbeat.take());
-        let in_memory = place.cache.is_in_memory();
+        let (ending, in_memory) = (self.ending, place.cache.is_in_memory());
         let giving_back = async move {
-            let _leaving = leaving;
-            give_back(&place, &held).await;
+            let event = give_back(&place, &held, ending).await;
+            drop(leaving);
+            move || event.into_iter().for_each(|event| place.tell(event))
         };
         if in_memory {
             // There is nothing to wait for.
-            exec::wait(giving_back);
-        } else {
-            // Without the I/O thread the token expires.
-            let _ = exec::spawn_on_io(giving_back);
+            exec::wait(giving_back)();
+            return;
         }
+        // A listener may make calls of its own, which the I/O thread must not wait for. Without
+        // that thread the token expires.
+        let _ = exec::spawn_on_io(async move {
+            let tell = giving_back.await;
+            drop(tokio::task::spawn_blocking(tell));
+        });
     }
 }
 
-async fn give_back(place: &Place, held: &Held) {
+/// What there is to tell. If the server does not hear of it, the token expires.
+async fn give_back(place: &Place, held: &Held, ending: Ending) -> Option<EventKind> {
     let store = place.cache.store();
     let (key, token) = (&place.key, &held.token);
-    let given_back = match held.why {
-        Why::Load | Why::Asked => store.release(key, held.lock, token).await,
-        Why::Behind => {
-            let kept = store.extend(key, held.lock, token, place.cache.retry());
-            kept.await.map(drop)
-        }
-    };
-    // If the server does not hear of it, the token expires.
-    if given_back.is_ok() {
-        place.tell(EventKind::Released);
+    if held.why == Why::Behind && ending == Ending::Failed {
+        let retry = place.cache.retry();
+        let kept = store.extend(key, held.lock, token, retry).await;
+        return kept.is_ok().then_some(EventKind::RefreshFailed);
     }
+    let released = store.release(key, held.lock, token).await;
+    (released.is_ok() && !held.told).then_some(EventKind::Released)
 }
 
 /// Leaves the flight when it is dropped.
@@ -313,7 +329,12 @@ impl Drop for Leaving {
 
 /// How long a value is kept: for a function with `stale`, past its time to live.
 pub(crate) fn keep_time(spec: &Spec, ttl: Option<Duration>) -> Option<Duration> {
-    ttl.map(|ttl| ttl.saturating_add(spec.stale.unwrap_or_default()))
+    // A server counts in milliseconds of 63 bits, from 1970 on.
+    const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
+    ttl.map(|ttl| {
+        ttl.saturating_add(spec.stale.unwrap_or_default())
+            .min(LONGEST)
+    })
 }
 
 /// Up to so many percent less, so that values stored together do not expire together.
@@ -341,10 +362,10 @@ fn heartbeat(
     lock: Lock,
     leader: Option<&Leader>,
 ) -> Option<Ended<()>> {
-    let life = place.spec.lease?;
+    let life = place.spec.lease.unwrap_or(Spec::LEASE);
     let detacher = leader.map(Leader::detacher);
     let (cache, key) = (place.cache.clone(), place.key.clone());
-    let end = place.began + place.spec.follow;
+    let end = Instant::now() + place.spec.follow;
     let beating = async move {
         loop {
             tokio::time::sleep(life / 3).await;

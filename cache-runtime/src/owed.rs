@@ -33,6 +33,10 @@ struct Keys {
 pub(crate) struct Debt(Vec<(Key, u64)>);
 
 impl Debt {
+    pub(crate) fn in_parts(&self, most: usize) -> impl Iterator<Item = Self> {
+        self.0.chunks(most).map(|part| Self(part.to_vec()))
+    }
+
     pub(crate) fn keys(&self) -> impl ExactSizeIterator<Item = &Key> {
         self.0.iter().map(|(key, _)| key)
     }

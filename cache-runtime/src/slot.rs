@@ -102,7 +102,7 @@ impl<R> Slot<R> {
 
     /// Whether the attribute lets this value be stored.
     pub fn store_if(mut self, store: bool) -> Self {
-        self.load.refused = !store;
+        self.load.left_out = !store;
         self
     }
 
@@ -143,7 +143,6 @@ impl<R> Slot<R> {
         match (self.codec.encode)(returned) {
             None => load.failed(),
             Some(Err(_)) => load.unstorable(),
-            Some(Ok(json)) if load.refused || load.passes_over(absent) => load.shared(json),
             Some(Ok(json)) => return Some(Fill { load, json, absent }),
         }
         None

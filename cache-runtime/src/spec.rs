@@ -128,12 +128,17 @@ pub(crate) fn claim(name: &str, spec: &'static Spec) {
         return;
     }
     let claimed = CLAIMED.get_or_init(Mutex::default);
-    let mut claimed = claimed.lock().unwrap_or_else(PoisonError::into_inner);
-    let claims = claimed.entry(name.to_owned()).or_default();
-    if claims.iter().any(|claim| std::ptr::eq(*claim, spec)) {
-        return;
-    }
-    if let Some(first) = claims.first() {
+    let first = {
+        let mut claimed = claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let claims = claimed.entry(name.to_owned()).or_default();
+        if claims.iter().any(|claim| std::ptr::eq(*claim, spec)) {
+            return;
+        }
+        claims.push(spec);
+        claims[0]
+    };
+    // Without the lock: whoever hears the warning may make a call of its own.
+    if !std::ptr::eq(first, spec) {
         tracing::warn!(
             "`{name}` is the name of two cached functions, at {}:{} and at {}:{}; \
              they answer each other's calls unless one gets another `name`",
@@ -143,5 +148,4 @@ pub(crate) fn claim(name: &str, spec: &'static Spec) {
             spec.line,
         );
     }
-    claims.push(spec);
 }

@@ -80,7 +80,9 @@ function_stats! {
     bypassed = Bypassed,
     /// Refreshes behind their callers.
     refreshes = Refreshing,
-    /// Invalidations by the companion.
+    /// Refreshes behind their callers that failed.
+    refreshes_failed = RefreshFailed,
+    /// Invalidations by the companion, or by the call.
     invalidated = Invalidated,
 }
 

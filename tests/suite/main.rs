@@ -1,6 +1,7 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
 mod behind;
+mod edges;
 mod fence;
 mod foreign;
 mod key_vectors;

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Passes commands on to the server at `port`, but answers those that `refuses` picks with a syntax
 /// error. It ends with the process, and its connections with their clients.
@@ -57,4 +59,39 @@ fn element(from: &mut impl BufRead) -> Option<Vec<u8>> {
         _ => {}
     }
     Some(bytes)
+}
+
+/// Passes everything on, until the returned function is called: from then on the connections that
+/// were open are silent, as behind a firewall that forgot them, and new ones work.
+pub fn swallowing(port: u16) -> (u16, impl Fn()) {
+    let generation = Arc::new(AtomicU32::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let current = generation.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let born = current.load(Ordering::SeqCst);
+            for (from, to) in [(&client, &server), (&server, &client)] {
+                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                let current = current.clone();
+                std::thread::spawn(move || {
+                    pass(from, to, || current.load(Ordering::SeqCst) == born)
+                });
+            }
+        }
+    });
+    let swallow = move || {
+        generation.fetch_add(1, Ordering::SeqCst);
+    };
+    (own, swallow)
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, passes: impl Fn() -> bool) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        if passes() && to.write_all(&bytes[..count]).is_err() {
+            return;
+        }
+    }
 }

@@ -35,6 +35,7 @@ impl Search {
             exec::sleep(load::jittered_wait(pause).min(patience)).await;
             pause = (pause * 2).min(LONGEST);
             let sent = leader.stamp();
+            let asked = Instant::now();
             let Ok(found) = self.place.cache.store().get(&self.place.key, true).await else {
                 return Elsewhere::InVain;
             };
@@ -43,7 +44,7 @@ impl Search {
                     None => return Elsewhere::Value(stored, sent),
                     Some(token) if token == *holder => {
                         if let Left::For(left) = found.left {
-                            expires = Some(Instant::now() + left);
+                            expires = Some(asked + left);
                         }
                         continue;
                     }

@@ -14,6 +14,7 @@ use self::memory::Memory;
 use self::redis::Redis;
 use crate::config::Config;
 use crate::error::Error;
+use crate::event::EventKind;
 use crate::key::Key;
 use crate::lease::Token;
 use crate::owed::Owed;
@@ -61,6 +62,15 @@ pub enum Invalidated {
     /// anything else on the next connection, this process does not read the key; other processes
     /// may.
     Queued,
+}
+
+impl Invalidated {
+    pub(crate) fn event(self) -> EventKind {
+        match self {
+            Self::Removed | Self::Absent => EventKind::Invalidated,
+            Self::Queued => EventKind::Owed,
+        }
+    }
 }
 
 /// Where a token stands: in the place of the value, or beside a value that is refreshed.

@@ -18,9 +18,9 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, RedisResult, Value, cmd};
 use tokio::sync::oneshot;
 
-use super::failure::{late, read, unfit};
+use super::failure::{ended, late, read, unfit};
 use super::lane::{Again, Lane};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::store::{Found, Left};
 
 const MOST_KEYS: usize = 128;
@@ -294,13 +294,6 @@ fn bytes(value: Value) -> Result<Option<Vec<u8>>, Error> {
         Value::Nil => Ok(None),
         _ => Err(unfit()),
     }
-}
-
-fn ended() -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "the runtime of the connection ended",
-    )
 }
 
 #[cfg(test)]

@@ -111,6 +111,10 @@ impl Connector {
         Ok(Some(pool))
     }
 
+    pub(super) fn response_timeout(&self) -> Duration {
+        self.response_timeout
+    }
+
     /// Whether keys are on several nodes, so that a command may name only those of one.
     pub(super) fn is_cluster(&self) -> bool {
         self.server.standalone().is_none()

@@ -17,20 +17,49 @@ pub(super) fn ends_the_lane(error: &RedisError) -> bool {
         || error.kind() == Kind::Server(ServerErrorKind::ReadOnly)
 }
 
-/// What redis-rs reports, without what it quotes: its errors of parsing and conversion hold the
-/// bytes that they met, which may be a stored value.
+/// The server cannot do anything just now, or is not the one that can.
+pub(super) fn is_passing(error: &RedisError) -> bool {
+    let Kind::Server(kind) = error.kind() else {
+        return false;
+    };
+    matches!(
+        kind,
+        ServerErrorKind::BusyLoading
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ReadOnly
+    )
+}
+
+/// What redis-rs reports, without what the server said: that quotes the command that it refuses,
+/// with its arguments, and a failed conversion quotes the answer. Either may be a stored value.
 pub(super) fn told(error: RedisError) -> Error {
     match error.kind() {
+        _ if error.is_timeout() => late(),
         Kind::Parse | Kind::UnexpectedReturnType => Error::new(
             ErrorKind::Unavailable,
             "what answers at the configured address does not speak Redis",
         ),
-        _ if error.is_timeout() => {
-            Error::new(ErrorKind::Timeout, "redis did not answer in time").because(error)
-        }
         Kind::Io => Error::new(ErrorKind::Unavailable, "redis cannot be reached").because(error),
-        _ => Error::new(ErrorKind::Refused, "redis refused the command").because(error),
+        _ => {
+            let kind = if is_passing(&error) {
+                ErrorKind::Unavailable
+            } else {
+                ErrorKind::Refused
+            };
+            let code = error.code().map(str::to_owned);
+            let why = code.unwrap_or_else(|| error.category().to_owned());
+            Error::new(kind, format!("redis refused the command: {why}"))
+        }
     }
+}
+
+pub(super) fn ended() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "the runtime of the connection ended",
+    )
 }
 
 /// The answer to a command, as what it should be.

@@ -4,15 +4,17 @@
 //! makes a new one. Before it is used, what is owed is made up for on it.
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
 
 use super::connect::{Connection, Connector};
-use super::failure::{broke, ends_the_lane, told};
+use super::failure::{broke, ended, ends_the_lane, is_passing, told};
 use crate::error::{Error, ErrorKind};
 use crate::owed::Owed;
 
@@ -47,6 +49,40 @@ struct Connecting {
 struct Numbered {
     number: u64,
     connection: Connection,
+    pulse: Arc<Pulse>,
+}
+
+/// Since when a caller left without an answer, and no answer to anybody came after it. A silent
+/// connection is otherwise found out by the first who waits long enough.
+#[derive(Default)]
+struct Pulse(SyncMutex<Option<Instant>>);
+
+impl Pulse {
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_silent_for(&self, limit: Duration) -> bool {
+        self.since().is_some_and(|since| since.elapsed() > limit)
+    }
+}
+
+/// Dropped without an answer, it says so.
+struct Unanswered<'a>(&'a Pulse);
+
+impl Unanswered<'_> {
+    fn answered(self, well: bool) {
+        if well {
+            *self.0.since() = None;
+        }
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.since().get_or_insert_with(Instant::now);
+    }
 }
 
 struct Failed {
@@ -68,7 +104,7 @@ impl Lane {
 
     /// Sends commands together; one answer each.
     pub(super) async fn send(
-        &self,
+        self: &Arc<Self>,
         commands: &Pipeline,
         again: Again,
     ) -> Result<Vec<RedisResult<Value>>, Error> {
@@ -80,11 +116,13 @@ impl Lane {
     }
 
     async fn send_once(
-        &self,
+        self: &Arc<Self>,
         commands: &Pipeline,
     ) -> Result<RedisResult<Vec<RedisResult<Value>>>, Error> {
         let mut on = self.connection().await?;
+        let unanswered = Unanswered(&on.pulse);
         let answers = on.connection.send(commands).await;
+        unanswered.answered(answers.is_ok());
         match &answers {
             Err(error) => self.look_at(on.number, error),
             Ok(answers) => {
@@ -97,7 +135,7 @@ impl Lane {
     }
 
     /// Sends one command that does no harm when it runs twice.
-    pub(super) async fn send_one(&self, command: &Cmd) -> Result<Value, Error> {
+    pub(super) async fn send_one(self: &Arc<Self>, command: &Cmd) -> Result<Value, Error> {
         match self.send_one_once(command).await? {
             Err(error) if broke(&error) => {}
             answer => return answer.map_err(told),
@@ -105,9 +143,11 @@ impl Lane {
         self.send_one_once(command).await?.map_err(told)
     }
 
-    async fn send_one_once(&self, command: &Cmd) -> Result<RedisResult<Value>, Error> {
+    async fn send_one_once(self: &Arc<Self>, command: &Cmd) -> Result<RedisResult<Value>, Error> {
         let mut on = self.connection().await?;
+        let unanswered = Unanswered(&on.pulse);
         let answer = on.connection.send_one(command).await;
+        unanswered.answered(answer.is_ok());
         if let Err(error) = &answer {
             self.look_at(on.number, error);
         }
@@ -115,7 +155,7 @@ impl Lane {
     }
 
     /// Makes up for what is owed, now.
-    pub(super) async fn settle(&self) -> Result<(), Error> {
+    pub(super) async fn settle(self: &Arc<Self>) -> Result<(), Error> {
         let mut live = self.connection().await?;
         let settled = self.make_up(&mut live.connection).await;
         if let Err(error) = &settled {
@@ -133,32 +173,53 @@ impl Lane {
         *self.live() = None;
     }
 
-    /// The shared connection. Whoever waits here while another connects shares the outcome: a
-    /// server that is away is asked once for all of them.
-    async fn connection(&self) -> Result<Numbered, Error> {
-        if let Some(live) = &*self.live() {
-            return Ok(live.clone());
+    /// The shared connection.
+    async fn connection(self: &Arc<Self>) -> Result<Numbered, Error> {
+        if let Some(live) = self.speaking() {
+            return Ok(live);
         }
+        // In a task of its own: callers who leave early must not keep it from ever being made.
         let began = Instant::now();
+        let connecting = tokio::spawn(self.clone().connect_for_all(began));
+        match connecting.await.map_err(JoinError::try_into_panic) {
+            Ok(connected) => connected,
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_)) => Err(ended()),
+        }
+    }
+
+    /// The connection, if there is one and it did not fall silent.
+    fn speaking(&self) -> Option<Numbered> {
+        let mut live = self.live();
+        let silent = |live: &Numbered| live.pulse.is_silent_for(self.connector.response_timeout());
+        if live.as_ref().is_some_and(silent) {
+            *live = None;
+        }
+        live.clone()
+    }
+
+    /// Whoever waits here while another connects shares the outcome: a server that is away is asked
+    /// once for all of them.
+    async fn connect_for_all(self: Arc<Self>, began: Instant) -> Result<Numbered, Error> {
         let mut connecting = self.connecting.lock().await;
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "the cache was shut down"));
         }
-        if let Some(live) = &*self.live() {
-            return Ok(live.clone());
+        if let Some(live) = self.speaking() {
+            return Ok(live);
         }
-        if let Some(failed) = connecting
-            .failed
-            .as_ref()
-            .filter(|failed| failed.at >= began)
-        {
+        let failed = connecting.failed.as_ref();
+        if let Some(failed) = failed.filter(|failed| failed.at >= began) {
             return Err(failed.error.clone());
         }
         match self.connect().await {
             Ok(connection) => {
                 connecting.made += 1;
-                let number = connecting.made;
-                let live = Numbered { number, connection };
+                let live = Numbered {
+                    number: connecting.made,
+                    connection,
+                    pulse: Arc::default(),
+                };
                 *self.live() = Some(live.clone());
                 Ok(live)
             }
@@ -178,23 +239,26 @@ impl Lane {
         Ok(connection)
     }
 
-    /// Key by key: in a cluster each may be on another node.
     async fn make_up(&self, connection: &mut Connection) -> RedisResult<()> {
-        if self.owed.is_empty() {
-            return Ok(());
-        }
-        let debt = self.owed.debt();
-        for key in debt.keys() {
-            let mut commands = Pipeline::with_capacity(2);
-            commands
-                .cmd("UNLINK")
-                .arg(key.refresh_on_server(&self.prefix));
-            commands.cmd("UNLINK").arg(key.on_server(&self.prefix));
-            for answer in connection.send(&commands).await? {
-                answer?;
+        const AT_ONCE: usize = 500;
+        // In a cluster each may be on another node.
+        let at_once = if self.connector.is_cluster() {
+            1
+        } else {
+            AT_ONCE
+        };
+        for debt in self.owed.debt().in_parts(at_once) {
+            let mut commands = Pipeline::with_capacity(2 * at_once);
+            for key in debt.keys() {
+                let refresh = key.refresh_on_server(&self.prefix);
+                commands.cmd("UNLINK").arg(refresh);
+                commands.cmd("UNLINK").arg(key.on_server(&self.prefix));
             }
+            for answer in connection.send(&commands).await? {
+                give_up_what_is_refused(answer)?;
+            }
+            self.owed.settle(&debt);
         }
-        self.owed.settle(&debt);
         Ok(())
     }
 
@@ -211,6 +275,21 @@ impl Lane {
 
     fn live(&self) -> MutexGuard<'_, Option<Numbered>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An invalidation that the server will never take must not keep the cache from everything else.
+fn give_up_what_is_refused(answer: RedisResult<Value>) -> RedisResult<()> {
+    match answer {
+        Err(error) if ends_the_lane(&error) || is_passing(&error) => Err(error),
+        Err(error) => {
+            tracing::warn!(
+                code = error.code(),
+                "redis refuses an invalidation that was owed; it is given up"
+            );
+            Ok(())
+        }
+        Ok(_) => Ok(()),
     }
 }
 

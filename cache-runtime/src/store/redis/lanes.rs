@@ -9,11 +9,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::{Pipeline, RedisResult, Value};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
+use tokio::task::AbortHandle;
 
 use super::batch::{Reads, Wanted};
 use super::connect::Connector;
@@ -39,6 +40,23 @@ struct Pair {
     writes: Arc<Lane>,
     reads: Arc<Reads>,
     suits: AtomicU8,
+    /// Watches for the end of the runtime.
+    watch: OnceLock<AbortHandle>,
+}
+
+impl Pair {
+    fn close(&self) {
+        self.writes.close();
+        self.reads.close();
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch.get() {
+            watch.abort();
+        }
+    }
 }
 
 /// Whether a runtime can hold a connection: one without a reactor or without timers cannot.
@@ -59,6 +77,7 @@ impl Lanes {
             writes: lane(),
             reads: Arc::new(Reads::new(lane(), limit)),
             suits: AtomicU8::new(UNKNOWN),
+            watch: OnceLock::new(),
         };
         Self {
             io: Arc::new(make()),
@@ -98,10 +117,10 @@ impl Lanes {
     }
 
     pub(super) fn close(&self) {
-        let pairs = std::mem::take(&mut *lock(&self.by_runtime));
-        for pair in pairs.values().chain([&self.io]) {
-            pair.writes.close();
-            pair.reads.close();
+        // First the one by which it is known that no other may be made.
+        self.io.close();
+        for pair in std::mem::take(&mut *lock(&self.by_runtime)).values() {
+            pair.close();
         }
     }
 
@@ -126,7 +145,8 @@ impl Lanes {
     }
 
     fn of_runtime(&self) -> Option<Arc<Pair>> {
-        if exec::is_waiting() || self.io.writes.is_closed() {
+        // Where a panic ends the program, no runtime is tried.
+        if exec::is_waiting() || self.io.writes.is_closed() || cfg!(panic = "abort") {
             return None;
         }
         let runtime = Handle::try_current().ok()?;
@@ -146,10 +166,12 @@ impl Lanes {
             pair: Arc::downgrade(&pair),
         };
         // Dropped by the runtime when it ends, and the entry with it.
-        runtime.spawn(async move {
+        let watch = runtime.spawn(async move {
             let _entry = entry;
             std::future::pending::<()>().await;
         });
+        // It is new, so nothing was set before.
+        let _ = pair.watch.set(watch.abort_handle());
         Some(pair)
     }
 }

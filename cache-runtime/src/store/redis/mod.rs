@@ -153,20 +153,29 @@ impl Redis {
 
     /// Until nothing is owed any more, tries again and again behind everybody's back.
     fn make_up(&self) {
-        let lane = self.lanes.io().clone();
-        let owed = self.owed.clone();
-        if !owed.begin_making_up() {
+        if !self.owed.begin_making_up() {
             return;
         }
+        let (lane, owed) = (Arc::downgrade(self.lanes.io()), self.owed.clone());
         let making_up = async move {
             let mut pause = Duration::from_millis(50);
-            while !owed.is_empty() && !lane.is_closed() {
+            loop {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
+                // Gone with the cache, or shut down: then there is nobody left to owe it.
+                let Some(lane) = lane.upgrade().filter(|lane| !lane.is_closed()) else {
+                    return;
+                };
                 // An error is one more reason to try again.
                 let _ = lane.settle().await;
+                if owed.is_empty() {
+                    owed.end_making_up();
+                    // Something may have come between the look and the end.
+                    if owed.is_empty() || !owed.begin_making_up() {
+                        return;
+                    }
+                }
             }
-            owed.end_making_up();
         };
         if exec::spawn_on_io(making_up).is_err() {
             self.owed.end_making_up();

@@ -57,6 +57,11 @@ impl Redis {
             self.server.sets_without_get.store(true, Ordering::Relaxed);
             answer = self.take_by(&script::LEASE, key, &arguments).await?;
         }
+        if answer.as_ref().is_err_and(is_forbidden) {
+            // Neither way to take a lease is open.
+            self.compares_nothing();
+            return Ok(Leased::Unfenced);
+        }
         let stored = match answer {
             Err(error) if error.code() == Some("WRONGTYPE") => return Ok(Leased::Foreign),
             answer => read::<Option<Vec<u8>>>(answer)?,
