@@ -43,8 +43,12 @@ use proc_macro::TokenStream;
 /// | `skip` | `skip(db, log)` | |
 /// | [`ttl`](#ttl) | `ttl = 60`, `ttl = "1h30m"` | kept until it is invalidated |
 /// | `jitter` | `jitter = "10%"` | every ttl as it is |
+/// | [`stale`](#stale-detach) | `stale = "5m"` | a value past its ttl is gone |
+/// | [`detach`](#stale-detach) | `detach` | a load ends when its caller leaves |
 /// | `none` | `none = true`, `none = "30s"` | `None` is not stored |
 /// | `store_if` | <code>store_if = \|user: &User\| user.active</code> | always |
+/// | [`lease`](#lease-follow) | `lease = "10s"`, `lease = false` | three seconds |
+/// | [`follow`](#lease-follow) | `follow = "30s"` | ten seconds |
 /// | `name` | `name = "users"` | the path of the function |
 /// | `version` | `version = 2` | not part of the key |
 /// | `cache` | `cache = &USERS` | the installed one |
@@ -86,6 +90,24 @@ use proc_macro::TokenStream;
 /// expression is evaluated before the function runs and may only borrow its arguments.
 /// `jitter = "10%"` takes up to that much off each ttl, so that values stored together do not
 /// expire together.
+///
+/// ## stale, detach
+///
+/// `stale = "5m"` keeps a value for five minutes past its `ttl`. Who asks in that time gets the old
+/// value at once, and one of the callers refreshes it behind. `detach` lets a load go on when its
+/// caller leaves, as at the end of a request, so that it still stores its value.
+///
+/// What goes on without its caller owns what it uses: an argument by value moves in, of a `&T` (a
+/// `&str`, a `&[u64]`) a copy is made, and `self` is taken as `self: Arc<Self>`, as `self`, or as the
+/// `&self` of a type that is `Clone`. Arguments must be `Send`, and so must the future be; a borrow
+/// inside of a type is refused.
+///
+/// ## lease, follow
+///
+/// While one process loads a key, the others wait for what it stores. `lease` is how long they are
+/// kept from loading if it dies; with `lease = false` each process loads for itself, and stores even
+/// what was invalidated meanwhile. `follow` is the longest that a call waits for others, in this
+/// process and elsewhere, before it runs the function itself.
 ///
 /// ## none, `store_if`
 ///

@@ -128,12 +128,12 @@ pub(crate) enum Ttl {
     /// Over the arguments, before they move.
     Early { expr: Expr, bindings: Vec<Binding> },
     /// Over the value, which the closure takes by this type.
-    Late { closure: Expr, value: Type },
+    Late { closure: Expr, value: Box<Type> },
 }
 
 pub(crate) enum StoreIf {
     /// A closure that takes the value by this type.
-    Closure { closure: Expr, value: Type },
+    Closure { closure: Expr, value: Box<Type> },
     /// The path of a function.
     Function(Expr),
     /// Anything else that can be called.

@@ -78,9 +78,9 @@ pub(super) fn ttl(option: &Ident, input: ParseStream) -> Result<Ttl> {
 }
 
 /// `User` of `|user: &User| ..`, where that is what stands there.
-pub(crate) fn type_of_value(closure: &Expr) -> Option<Type> {
+pub(crate) fn type_of_value(closure: &Expr) -> Option<Box<Type>> {
     match peel(closure) {
-        Expr::Closure(closure) => value_of(closure).ok().map(|ty| *ty),
+        Expr::Closure(closure) => value_of(closure).ok(),
         _ => None,
     }
 }

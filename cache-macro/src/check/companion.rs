@@ -26,7 +26,7 @@ pub(super) fn ttl(given: &args::Ttl, arguments: Arguments<'_>) -> (Ttl, Vec<usiz
             let mentioned = captured(closure, arguments);
             let ttl = Ttl::Late {
                 closure: closure.clone(),
-                value: (**value).clone(),
+                value: value.clone(),
             };
             (ttl, mentioned)
         }
