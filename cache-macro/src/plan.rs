@@ -122,6 +122,7 @@ pub(crate) enum Taken {
     AsDeclared,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one a function")]
 pub(crate) enum Ttl {
     /// There is none, or the settings hold it.
     Settled,
@@ -131,6 +132,7 @@ pub(crate) enum Ttl {
     Late { closure: Expr, value: Box<Type> },
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one a function")]
 pub(crate) enum StoreIf {
     /// A closure that takes the value by this type.
     Closure { closure: Expr, value: Box<Type> },

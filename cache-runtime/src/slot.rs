@@ -31,7 +31,8 @@ pub enum Step<R> {
 
 /// Looks for an answer, for an async function.
 pub async fn lookup<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    let mut looked = look(call).await;
+    // Boxed: what it takes to look must not be in the future of each annotated function.
+    let mut looked = Box::pin(look(call)).await;
     loop {
         // Nothing of type `R` is held over an await: it need not be `Send`.
         let again = match step(looked, codec) {
@@ -40,7 +41,7 @@ pub async fn lookup<R>(call: Call, codec: Codec<R>) -> Step<R> {
             Read::Addressed => None,
         };
         looked = match again {
-            Some(search) => search.run().await,
+            Some(search) => Box::pin(search.run()).await,
             // Who asked for the address drops this future now.
             None => match pending::<Infallible>().await {},
         };

@@ -227,7 +227,7 @@ async fn the_key_of_a_function_is_its_key_also_without_a_prefix() {
 async fn a_listener_may_make_calls_of_its_own() {
     #[read_through(name = "load", ttl = 60)]
     async fn load(n: u64) -> Result<u64, ()> {
-        Err(()).or_else(|()| if n == 0 { Err(()) } else { Ok(n) })
+        if n == 0 { Err(()) } else { Ok(n) }
     }
 
     let server = Server::start();

@@ -1,0 +1,179 @@
+//! Who is measured.
+//!
+//! Each is used as its own documentation shows it, with its defaults, behind a function that a
+//! program would have: an id in, an owned value out. Where a peer answers with an error, the
+//! function runs the body, which the tables tell.
+
+pub mod cached;
+pub mod cached_in_client;
+pub mod cached_threads;
+pub mod checkout;
+pub mod hitbox;
+pub mod moka;
+pub mod multiplexed;
+pub mod ours;
+pub mod ours_near;
+pub mod ours_threads;
+pub mod own_connection;
+pub mod quick_cache;
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::measure::{self, Plan, Slice};
+use crate::values::{KEYS, Large, Small};
+
+/// [`CALLS_PER_READING`](Peer::CALLS_PER_READING) of what answers from the process.
+const MANY: u32 = 64;
+
+/// A way for async callers to read through a cache.
+pub trait Peer: Send + Sync + 'static {
+    const NAME: &'static str;
+
+    /// Calls that share one reading of the clock: more than one where a reading would take a good
+    /// part of a call.
+    const CALLS_PER_READING: u32 = 1;
+
+    fn small(&self, id: u64) -> impl Future<Output = Small> + Send;
+    fn large(&self, id: u64) -> impl Future<Output = Large> + Send;
+
+    /// With a body that takes its time.
+    fn slow(&self, id: u64) -> impl Future<Output = Small> + Send;
+}
+
+/// A way for threads to read through a cache.
+pub trait ThreadPeer: Send + Sync + 'static {
+    const NAME: &'static str;
+
+    /// What each thread has for itself.
+    type Own: Send + 'static;
+
+    fn own(&self) -> Self::Own;
+    fn small(&self, own: &mut Self::Own, id: u64) -> Small;
+    fn large(&self, own: &mut Self::Own, id: u64) -> Large;
+}
+
+/// A peer of either kind, ready to run.
+pub trait Contender {
+    fn name(&self) -> &'static str;
+
+    /// Whether a hit is answered without asking the server.
+    fn is_in_process(&self) -> bool;
+
+    /// Runs its callers for one slice of time.
+    fn slice(&self, plan: &Plan<'_>) -> Slice;
+}
+
+/// A peer for async callers.
+pub trait AsyncContender: Contender {
+    /// Runs this many callers of one cold key, and returns how many bodies ran.
+    fn stampede(&self, callers: usize) -> u64;
+}
+
+/// Async callers: tasks of one runtime.
+struct Tasks<P> {
+    peer: Arc<P>,
+    runtime: Handle,
+}
+
+impl<P: Peer> Contender for Tasks<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn is_in_process(&self) -> bool {
+        P::CALLS_PER_READING > 1
+    }
+
+    fn slice(&self, plan: &Plan<'_>) -> Slice {
+        measure::tasks(&self.peer, &self.runtime, plan)
+    }
+}
+
+impl<P: Peer> AsyncContender for Tasks<P> {
+    fn stampede(&self, callers: usize) -> u64 {
+        let peer = self.peer.clone();
+        let call = move |id| {
+            let peer = peer.clone();
+            async move { peer.slow(id).await }
+        };
+        self.runtime
+            .block_on(crate::stampede::bodies(callers, call))
+    }
+}
+
+/// Sync callers: threads.
+struct Threads<P>(Arc<P>);
+
+impl<P: ThreadPeer> Contender for Threads<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn is_in_process(&self) -> bool {
+        false
+    }
+
+    fn slice(&self, plan: &Plan<'_>) -> Slice {
+        measure::threads(&self.0, plan)
+    }
+}
+
+/// The async ones, each filled with every value.
+pub fn of_tasks(url: &str, runtime: &Handle) -> Vec<Box<dyn AsyncContender>> {
+    let mut all = vec![
+        tasks(runtime, async { ours::Ours::open(url) }),
+        tasks(runtime, async { cached::Cached::open(url) }),
+        tasks(runtime, async { hitbox::Hitbox::open(url) }),
+        tasks(runtime, multiplexed::Multiplexed::open(url)),
+        tasks(runtime, async { checkout::Checkout::open(url) }),
+        tasks(runtime, async {
+            cached_in_client::CachedInClient::open(url)
+        }),
+        tasks(runtime, async { moka::Moka::new() }),
+        tasks(runtime, async { quick_cache::QuickCache::new() }),
+    ];
+    if cfg!(feature = "near") {
+        all.push(tasks(runtime, async { ours_near::OursNear::open(url) }));
+    }
+    all
+}
+
+/// The sync ones, each filled with every value.
+pub fn of_threads(url: &str) -> Vec<Box<dyn Contender>> {
+    vec![
+        threads(ours_threads::OursThreads::open(url)),
+        threads(cached_threads::CachedThreads::open(url)),
+        threads(own_connection::OwnConnection::open(url)),
+    ]
+}
+
+/// Made on a worker of the runtime, where a program would make it.
+pub(crate) fn tasks<P: Peer>(
+    runtime: &Handle,
+    open: impl Future<Output = P>,
+) -> Box<dyn AsyncContender> {
+    let filled = async {
+        let peer = open.await;
+        for id in 0..KEYS {
+            peer.small(id).await;
+            peer.large(id).await;
+        }
+        peer
+    };
+    Box::new(Tasks {
+        peer: Arc::new(runtime.block_on(filled)),
+        runtime: runtime.clone(),
+    })
+}
+
+fn threads<P: ThreadPeer>(peer: P) -> Box<dyn Contender> {
+    let mut own = peer.own();
+    for id in 0..KEYS {
+        peer.small(&mut own, id);
+        peer.large(&mut own, id);
+    }
+    drop(own);
+    Box::new(Threads(Arc::new(peer)))
+}

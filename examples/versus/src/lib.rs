@@ -1,0 +1,21 @@
+//! cache-runtime measured against its peers, on a Redis server that this starts.
+//!
+//! `cargo run --release` measures everything and prints the tables; see `options` for the rest. A
+//! further peer is one file in `contenders` and one line in its list.
+
+pub mod allocations;
+pub mod chart;
+pub mod contenders;
+pub mod facts;
+pub mod goals;
+pub mod hits;
+pub mod invalidation;
+pub mod measure;
+pub mod miss;
+pub mod near;
+pub mod options;
+pub mod outage;
+pub mod server;
+pub mod stampede;
+pub mod values;
+pub mod worker;
