@@ -122,7 +122,6 @@ pub(crate) enum Taken {
     AsDeclared,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one a function")]
 pub(crate) enum Ttl {
     /// There is none, or the settings hold it.
     Settled,
@@ -132,7 +131,6 @@ pub(crate) enum Ttl {
     Late { closure: Expr, value: Box<Type> },
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one a function")]
 pub(crate) enum StoreIf {
     /// A closure that takes the value by this type.
     Closure { closure: Expr, value: Box<Type> },
