@@ -180,3 +180,24 @@ proptest! {
         prop_assert_eq!(one == other, key(&one) == key(&other));
     }
 }
+
+#[cfg(feature = "uuid")]
+#[test]
+fn a_uuid_is_written_as_it_is_read() {
+    let id = uuid::Uuid::from_u128(0x6ba7_b810_9dad_11d1_80b4_00c0_4fd4_30c8);
+    assert_eq!(written(&id), "6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+}
+
+#[cfg(feature = "chrono")]
+#[test]
+fn a_date_of_chrono_is_written_as_iso_8601_has_it() {
+    let date = chrono::NaiveDate::from_ymd_opt(2026, 3, 4).unwrap();
+    assert_eq!(written(&date), "2026-03-04");
+}
+
+#[cfg(feature = "time")]
+#[test]
+fn a_date_of_time_is_written_as_iso_8601_has_it() {
+    let date = time::Date::from_calendar_date(2026, time::Month::March, 4).unwrap();
+    assert_eq!(written(&date), "2026-03-04");
+}
