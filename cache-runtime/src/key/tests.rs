@@ -5,7 +5,7 @@ use super::{CacheKey, Key, KeyWriter};
 fn written(value: &(impl CacheKey + ?Sized)) -> String {
     let mut writer = KeyWriter::default();
     value.write(&mut writer);
-    writer.text
+    writer.finish().text
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_companion_argument_writes_what_the_argument_writes() {
     fn as_arg<T: ?Sized>(arg: &impl super::KeyArg<T>) -> String {
         let mut writer = KeyWriter::default();
         super::KeyArg::write(arg, &mut writer);
-        writer.text
+        writer.finish().text
     }
     assert_eq!(as_arg::<String>(&"b/b"), written(&"b/b".to_owned()));
     assert_eq!(as_arg::<String>(&&"b/b".to_owned()), written("b/b"));

@@ -1,0 +1,161 @@
+//! Writes parts so that they cannot be mistaken for each other.
+
+use std::fmt::{self, Write};
+
+use super::{CacheKey, Key};
+
+/// Takes the parts of a key; what an implementation of [`CacheKey`] writes to.
+#[derive(Debug, Default)]
+pub struct KeyWriter {
+    text: String,
+}
+
+impl KeyWriter {
+    /// Writes text so that it cannot be mistaken for anything else.
+    pub fn text(&mut self, text: &str) {
+        if text.is_empty() {
+            self.text.push('%');
+        }
+        self.escaped(text);
+    }
+
+    /// Writes what `value` displays as, like [`text`](Self::text).
+    pub fn display(&mut self, value: impl fmt::Display) {
+        let before = self.text.len();
+        // Writing to a string cannot fail; a `Display` that fails has written what it could.
+        let _ = write!(Escaping(self), "{value}");
+        if self.text.len() == before {
+            self.text.push('%');
+        }
+    }
+
+    /// Writes `name(a,b)`, the form of a struct or of a variant with fields; without parts the
+    /// name alone, and `()` if the name is empty too.
+    pub fn tuple(&mut self, name: &str, parts: &[&dyn CacheKey]) {
+        self.escaped(name);
+        if parts.is_empty() && !name.is_empty() {
+            return;
+        }
+        self.enclosed('(', ')', parts.iter().copied());
+    }
+
+    /// Begins the form of a struct or of a variant with fields.
+    #[doc(hidden)]
+    pub fn open(&mut self, name: &str) {
+        self.escaped(name);
+        self.text.push('(');
+    }
+
+    /// Writes the mark between two fields.
+    #[doc(hidden)]
+    pub fn and(&mut self) {
+        self.text.push(',');
+    }
+
+    /// Ends what [`open`](Self::open) began.
+    #[doc(hidden)]
+    pub fn close(&mut self) {
+        self.text.push(')');
+    }
+
+    /// Writes `[a,b]`, the form of a list.
+    pub fn list<'a, T: CacheKey + ?Sized + 'a>(&mut self, parts: impl IntoIterator<Item = &'a T>) {
+        self.enclosed('[', ']', parts);
+    }
+
+    /// Goes on with a key that was finished.
+    pub(super) fn after(text: String) -> Self {
+        Self { text }
+    }
+
+    /// Writes a character that no part can hold.
+    pub(super) fn mark(&mut self, mark: char) {
+        self.text.push(mark);
+    }
+
+    /// Writes the mark between two parts.
+    #[doc(hidden)]
+    pub fn separate(&mut self) {
+        self.text.push(':');
+    }
+
+    /// Writes text of a template as it stands.
+    #[doc(hidden)]
+    pub fn literal(&mut self, text: &'static str) {
+        self.text.push_str(text);
+    }
+
+    /// Writes the name that begins a key. A name is the program's own text, so it stays readable;
+    /// only what would steer a cluster or break a line is escaped.
+    pub(crate) fn name(&mut self, name: &str) {
+        for c in name.chars() {
+            match c {
+                '{' | '}' | '%' => self.escaped(c.encode_utf8(&mut [0; 4])),
+                c if c.is_control() => self.escaped(c.encode_utf8(&mut [0; 4])),
+                c => self.text.push(c),
+            }
+        }
+    }
+
+    pub(crate) fn version(&mut self, version: u64) {
+        if version != 0 {
+            let _ = write!(self.text, "@{version}");
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(crate) fn up_to(&self, end: usize) -> &str {
+        &self.text[..end]
+    }
+
+    pub(crate) fn finish(self) -> Key {
+        Key {
+            text: self.text,
+            raw: false,
+        }
+    }
+
+    fn enclosed<'a, T: CacheKey + ?Sized + 'a>(
+        &mut self,
+        open: char,
+        close: char,
+        parts: impl IntoIterator<Item = &'a T>,
+    ) {
+        self.text.push(open);
+        for (index, part) in parts.into_iter().enumerate() {
+            if index > 0 {
+                self.text.push(',');
+            }
+            part.write(self);
+        }
+        self.text.push(close);
+    }
+
+    fn escaped(&mut self, text: &str) {
+        const HEX: &[u8; 16] = b"0123456789ABCDEF";
+        for byte in text.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                    self.text.push(char::from(byte));
+                }
+                _ => {
+                    self.text.push('%');
+                    self.text.push(char::from(HEX[usize::from(byte >> 4)]));
+                    self.text.push(char::from(HEX[usize::from(byte & 15)]));
+                }
+            }
+        }
+    }
+}
+
+struct Escaping<'a>(&'a mut KeyWriter);
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.escaped(text);
+        Ok(())
+    }
+}
