@@ -6,10 +6,11 @@ use std::cell::Cell;
 use cache_runtime::{Error, Invalidated};
 
 mod address;
-mod behind;
+mod detach;
 mod free;
 mod methods;
 mod sizes;
+mod stale;
 mod traits;
 
 thread_local! {

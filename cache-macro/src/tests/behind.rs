@@ -1,4 +1,4 @@
-use super::{answers, expands_in};
+use super::expands_in;
 use expect_test::expect;
 use quote::quote;
 
@@ -326,36 +326,5 @@ fn an_owned_self_moves_into_the_refresh() {
                 __kept.join()
             }
         "#]],
-    );
-}
-
-#[test]
-fn what_cannot_outlive_the_call_is_refused_where_it_stands() {
-    let no_borrow = |name| {
-        format!(
-            "`stale` goes on after the caller has left, so `{name}` cannot borrow; take it by value"
-        )
-    };
-    let of = |item| answers(quote!(key = "id", ttl = 60, stale = "5m"), item);
-    assert_eq!(
-        of(quote!(
-            fn load(id: u64, a: &mut u8, b: Cow<'_, str>, c: &[&str]) -> u64 {}
-        )),
-        ["a", "b", "c"].map(no_borrow)
-    );
-    assert_eq!(
-        of(quote!(
-            fn load(self: Rc<Self>, id: u64) -> u64 {}
-        )),
-        ["`stale` goes on after the caller has left; take `self: Arc<Self>`, `self` or `&self`"]
-    );
-    assert_eq!(
-        of(quote!(
-            fn load(id: u64, db: &dyn Db) -> u64 {}
-        )),
-        [
-            "`stale` goes on after the caller has left, and nothing copies a `dyn Db`; take an \
-             `Arc<dyn Db>`"
-        ]
     );
 }

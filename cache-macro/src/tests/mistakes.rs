@@ -128,3 +128,34 @@ fn a_derive_for_a_union_is_refused() {
     let derived = crate::derive::derive(quote!(union Id { a: u32 })).to_string();
     assert!(derived.contains("a union does not know which field it holds"));
 }
+
+#[test]
+fn what_cannot_outlive_the_call_is_refused_where_it_stands() {
+    let no_borrow = |name| {
+        format!(
+            "`stale` goes on after the caller has left, so `{name}` cannot borrow; take it by value"
+        )
+    };
+    let of = |item| answers(quote!(key = "id", ttl = 60, stale = "5m"), item);
+    assert_eq!(
+        of(quote!(
+            fn load(id: u64, a: &mut u8, b: Cow<'_, str>, c: &[&str]) -> u64 {}
+        )),
+        ["a", "b", "c"].map(no_borrow)
+    );
+    assert_eq!(
+        of(quote!(
+            fn load(self: Rc<Self>, id: u64) -> u64 {}
+        )),
+        ["`stale` goes on after the caller has left; take `self: Arc<Self>`, `self` or `&self`"]
+    );
+    assert_eq!(
+        of(quote!(
+            fn load(id: u64, db: &dyn Db) -> u64 {}
+        )),
+        [
+            "`stale` goes on after the caller has left, and nothing copies a `dyn Db`; take an \
+             `Arc<dyn Db>`"
+        ]
+    );
+}

@@ -1,13 +1,13 @@
-//! `stale` and `detach` on every shape: what the caller need not wait for goes on without it.
+//! `stale` on every shape: the old value is served, and the new one comes without its caller.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cache_runtime::{Cache, CacheKey, EventKind, Seen, blocking, observe, read_through};
+use cache_runtime::{Cache, CacheKey, Seen, blocking, observe, read_through};
 
 /// Another value each time.
 fn fresh() -> u64 {
@@ -39,7 +39,7 @@ async fn is_refreshed_behind(call: impl AsyncFn() -> (u64, Seen)) {
 
 macro_rules! refreshed {
     (async { $($shape:ident: $call:expr;)* } sync { $($sync_shape:ident: $sync:expr;)* }) => {
-        mod stale {
+        mod of_async {
             use super::*;
             $(
                 #[tokio::test]
@@ -48,7 +48,7 @@ macro_rules! refreshed {
                 }
             )*
         }
-        mod stale_sync {
+        mod of_sync {
             use super::*;
             $(
                 #[tokio::test]
@@ -266,7 +266,6 @@ impl Load for Repo {
 #[async_trait]
 trait Boxed: Send + Sync {
     async fn get(&self, id: u64, name: &str) -> u64;
-    async fn get_slowly(&self, id: u64) -> u64;
 }
 
 #[async_trait]
@@ -277,109 +276,8 @@ impl Boxed for Repo {
         assert_eq!((self.0, id, name), (1, 7, "a"));
         self.fresh()
     }
-
-    #[read_through(key = "id", detach)]
-    async fn get_slowly(&self, id: u64) -> u64 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        id * self.0
-    }
 }
 
 fn object() -> Arc<dyn Boxed> {
     Arc::new(Repo(1))
-}
-
-/// The caller leaves, and the load goes on and stores its value.
-async fn goes_on_alone(call: impl AsyncFn() -> (u64, Seen)) {
-    let cache = Cache::in_memory();
-    let filled = Arc::new(AtomicBool::new(false));
-    let tell = filled.clone();
-    let _listening = cache.on_event(move |event| {
-        tell.fetch_or(event.kind == EventKind::Filled, Relaxed);
-    });
-    let story = async {
-        let left = tokio::time::timeout(Duration::from_millis(5), call()).await;
-        assert!(left.is_err());
-        while !filled.load(Relaxed) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        assert_eq!(call().await, (7, Seen::Stored));
-    };
-    let in_time = tokio::time::timeout(Duration::from_secs(20), cache.scope(story)).await;
-    in_time.expect("the load comes to an end");
-}
-
-macro_rules! detached {
-    ($($shape:ident: $call:expr;)*) => {
-        mod detach {
-            use super::*;
-            $(
-                #[tokio::test]
-                async fn $shape() {
-                    goes_on_alone(async || observe($call).await).await;
-                }
-            )*
-        }
-    };
-}
-
-detached! {
-    a_free_function: slow(7, "a");
-    without_companion: slow_alone(7, "a");
-    generics: slow_generic(7_u64, &String::new());
-    a_shared_self: Arc::new(Repo(1)).slow_shared(7);
-    an_owned_self: Repo(1).slow_owned(7);
-    a_borrowed_self: Repo(1).slow_borrowed(7, "a");
-    a_trait_implementation: Slow::slow(&Repo(1), 7);
-    an_async_trait: Repo(1).get_slowly(7);
-    a_trait_object: object().get_slowly(7);
-}
-
-async fn slowly<T>(value: T) -> T {
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    value
-}
-
-#[read_through(key = "id", detach)]
-async fn slow(id: u64, name: &str) -> u64 {
-    slowly(id * name.len() as u64).await
-}
-
-#[read_through(key = "id", detach, companion = false)]
-async fn slow_alone(id: u64, name: &str) -> u64 {
-    slowly(id * name.len() as u64).await
-}
-
-#[read_through(key = "id", detach)]
-async fn slow_generic<T: Clone + Send + Sync + 'static>(id: u64, more: &T) -> u64 {
-    let _ = more;
-    slowly(id).await
-}
-
-impl Repo {
-    #[read_through(key = "id", detach)]
-    async fn slow_shared(self: Arc<Self>, id: u64) -> u64 {
-        slowly(id * self.0).await
-    }
-
-    #[read_through(key = "id", detach)]
-    async fn slow_owned(self, id: u64) -> u64 {
-        slowly(id * self.0).await
-    }
-
-    #[read_through(key = "id", detach)]
-    async fn slow_borrowed(&self, id: u64, name: &str) -> u64 {
-        slowly(id * self.0 * name.len() as u64).await
-    }
-}
-
-trait Slow {
-    async fn slow(&self, id: u64) -> u64;
-}
-
-impl Slow for Repo {
-    #[read_through(key = "id", detach)]
-    async fn slow(&self, id: u64) -> u64 {
-        slowly(id * self.0).await
-    }
 }
