@@ -124,11 +124,13 @@ impl Drop for Server {
 }
 
 /// A cluster of three masters.
+#[cfg(feature = "cluster")]
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Server>,
 }
 
+#[cfg(feature = "cluster")]
 impl Cluster {
     pub fn start() -> Self {
         let nodes: Vec<_> = (0..3)
