@@ -1,4 +1,5 @@
-//! Work that goes on after its caller left: refreshes of stale values and detached loads.
+//! Work that goes on after its caller left: refreshes of stale values, which are counted, and detached
+//! loads.
 //!
 //! It is the user's code, so it runs where the caller runs, on its runtime, and never on the I/O
 //! thread of this crate.

@@ -108,7 +108,8 @@ impl Config {
         self
     }
 
-    /// How long connecting may take, 250 ms by default. A call never waits longer for it.
+    /// How long connecting may take, 250 ms by default. A call that finds no connection waits for
+    /// this and for one answer at most, then runs its body.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -1,8 +1,9 @@
 //! Where the cache's own futures run, and how a thread waits for one.
 //!
 //! Connections belong to the runtime that made them and die with it, and a caller's runtime may be
-//! gone tomorrow, may have a paused clock, or may not exist. So what talks to Redis runs on one
-//! thread of this crate, started on first use, and callers of any kind wait for its answer.
+//! gone tomorrow, may have a paused clock, or may not exist. So one thread of this crate, started on
+//! first use, does what cannot be done where the caller is: timers, what has no caller, and the
+//! talking to Redis of callers whose runtime cannot hold a connection.
 
 use std::cell::Cell;
 use std::future::Future;

@@ -211,16 +211,10 @@ struct Member {
     flight: Arc<Flight>,
 }
 
-impl Member {
-    /// Takes this flight, and not its successor, off the board.
-    fn detach(&self) {
-        let mut flights = self.board.flights();
-        if flights
-            .get(&self.key)
-            .is_some_and(|of| Arc::ptr_eq(of, &self.flight))
-        {
-            flights.remove(&self.key);
-        }
+/// Takes this flight, and not its successor, off the board.
+fn take_off(flights: &mut HashMap<Key, Arc<Flight>>, key: &Key, flight: &Arc<Flight>) {
+    if flights.get(key).is_some_and(|of| Arc::ptr_eq(of, flight)) {
+        flights.remove(key);
     }
 }
 
@@ -233,12 +227,8 @@ impl Drop for Member {
             state.members -= 1;
             state.members == 0
         };
-        if last
-            && flights
-                .get(&self.key)
-                .is_some_and(|of| Arc::ptr_eq(of, &self.flight))
-        {
-            flights.remove(&self.key);
+        if last {
+            take_off(&mut flights, &self.key, &self.flight);
         }
     }
 }
@@ -271,7 +261,8 @@ impl Leader {
     /// The load is over, with whatever was answered.
     pub(crate) fn land(mut self) {
         self.landed = true;
-        self.member.detach();
+        let member = &self.member;
+        take_off(&mut member.board.flights(), &member.key, &member.flight);
         self.member.flight.change(|state| {
             state.leading = false;
             state.over = true;
@@ -325,13 +316,7 @@ impl Detacher {
         let Some(flight) = self.flight.upgrade() else {
             return;
         };
-        let mut flights = self.board.flights();
-        if flights
-            .get(&self.key)
-            .is_some_and(|of| Arc::ptr_eq(of, &flight))
-        {
-            flights.remove(&self.key);
-        }
+        take_off(&mut self.board.flights(), &self.key, &flight);
     }
 }
 

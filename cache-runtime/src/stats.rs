@@ -75,8 +75,9 @@ function_stats! {
     unstorable = Unstorable,
     /// Stored bytes that could not be read as the function's type.
     unreadable = Unreadable,
-    /// Bodies that ran past the cache, since the server could not be asked, the key is too long, or
-    /// another load was waited for in vain.
+    /// Bodies that ran past the cache: the server could not be asked, the cache was shut down, the key
+    /// is too long or its invalidation owed, the body called itself, or others were waited for in
+    /// vain.
     bypassed = Bypassed,
     /// Refreshes behind their callers.
     refreshes = Refreshing,

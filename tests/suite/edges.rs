@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, ErrorKind, Invalidated, read_through};
 use futures_util::future::join_all;
 
-use crate::support::{Server, free_port};
+use crate::support::Server;
 
 static VALUE: AtomicU64 = AtomicU64::new(0);
 
@@ -163,24 +163,6 @@ async fn an_owed_invalidation_that_is_refused_keeps_the_cache_from_nothing_else(
     cache.scope(async { load(1).await + load(1).await }).await;
     assert_eq!(cache.stats().function("load").unwrap().hits, 1);
     std::fs::remove_dir_all(folder).unwrap();
-}
-
-#[tokio::test]
-async fn what_is_owed_is_not_read_by_hand_either() {
-    #[read_through(ttl = 60)]
-    async fn load(n: u64) -> u64 {
-        n
-    }
-
-    let cache = Cache::open(&format!("redis://127.0.0.1:{}", free_port())).unwrap();
-    cache
-        .scope(async {
-            assert_eq!(load::invalidate(1).await.unwrap(), Invalidated::Queued);
-            // The server is away, so that neither can be answered; neither claims a value.
-            assert!(load::peek(1).await.is_err());
-            assert!(cache.get::<u64>(load::key(1)).await.is_err());
-        })
-        .await;
 }
 
 #[tokio::test]

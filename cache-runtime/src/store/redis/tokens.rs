@@ -32,8 +32,8 @@ impl Redis {
     }
 
     /// By [SET with NX and GET](https://redis.io/docs/latest/commands/set/): sets the token where
-    /// nothing stands, and else answers with what does. The token is of this one send: no library
-    /// and no retry ever sends it again.
+    /// nothing stands, and else answers with what does. The token is of this one send: it is sent
+    /// again only where the server has said that it ran nothing.
     pub(crate) async fn lease(
         &self,
         key: &Key,
