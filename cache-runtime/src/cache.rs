@@ -25,7 +25,7 @@ use crate::key::{AsKey, Key};
 use crate::lease::Token;
 use crate::owed::Owed;
 use crate::spec::Spec;
-use crate::stats::{Ledger, Stats};
+use crate::stats::{Ledger, ServerStats, Stats};
 use crate::store::{Invalidated, Lock, Store};
 
 pub use self::blocking::Blocking;
@@ -77,9 +77,9 @@ impl Cache {
     /// [`ErrorKind::Config`] if something in the configuration cannot be right.
     pub fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
-        let owed = Arc::default();
-        let store = Store::open(&config, &owed)?;
-        Ok(Self::with_store(config, store, owed))
+        let (owed, listeners) = Default::default();
+        let store = Store::open(&config, &owed, &listeners)?;
+        Ok(Self::with_store(config, store, owed, listeners))
     }
 
     /// A cache without a server: the same behaviour, in this process alone, bounded in size. For
@@ -88,7 +88,7 @@ impl Cache {
     pub fn in_memory() -> Self {
         let config = Config::new("memory://");
         let store = Store::memory(&config);
-        Self::with_store(config, store, Arc::default())
+        Self::with_store(config, store, Arc::default(), Arc::default())
     }
 
     /// The cache at the URL in the environment variable `REDIS_URL`.
@@ -105,7 +105,12 @@ impl Cache {
         }
     }
 
-    pub(crate) fn with_store(config: Config, store: Store, owed: Arc<Owed>) -> Self {
+    pub(crate) fn with_store(
+        config: Config,
+        store: Store,
+        owed: Arc<Owed>,
+        listeners: Arc<Listeners>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 config,
@@ -114,7 +119,7 @@ impl Cache {
                 board: Board::default(),
                 owed,
                 behind: Arc::default(),
-                listeners: Arc::default(),
+                listeners,
                 closed: AtomicBool::new(false),
             }),
         }
@@ -249,10 +254,17 @@ impl Cache {
         self.shared.store.pool().cloned()
     }
 
-    /// What happened so far, per function.
+    /// What happened so far, per function, and how the server is.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.ledger.read()
+        let store = &self.shared.store;
+        let server = ServerStats {
+            away: store.is_away(),
+            outages: store.outages(),
+            takes_writes: store.takes_writes(),
+            owed: self.shared.owed.len(),
+        };
+        self.shared.ledger.read(server)
     }
 
     /// Moves the clock of a cache in memory, so that expiry can be tested without sleeping. Of a

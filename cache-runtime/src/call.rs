@@ -4,6 +4,7 @@
 //! which cache   the one entered, the function's own, the installed one, or none: run the body
 //! asked for     a companion or `invalidate(call)` may have asked for something else
 //! own body      a body that calls itself with the same key runs through
+//! breaker       the server is known to be away: lead a flight and run the body, at once
 //! flight        somebody in this process loads this key: wait for what it gets
 //! store.get     a usable value: return it; a stale one: return it and refresh behind
 //! flight        nobody loads it yet: be the one
@@ -44,7 +45,32 @@ pub(crate) enum Looked {
     Addressed,
 }
 
-pub(crate) async fn look(call: Call) -> Looked {
+/// How a call goes on after what needs no waiting.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    Looked(Looked),
+    /// Somebody is to be asked or waited for.
+    Looking(Looking),
+}
+
+#[derive(Debug)]
+pub(crate) enum Looking {
+    Search(Search),
+    Refresh(Arc<Place>),
+}
+
+impl Looking {
+    pub(crate) async fn run(self) -> Looked {
+        match self {
+            Self::Search(search) => search.run().await,
+            Self::Refresh(place) => refresh(place).await,
+        }
+    }
+}
+
+/// What needs no waiting: no future is made for it, since a call must cost next to nothing while
+/// the server is away.
+pub(crate) fn begin(call: Call) -> Begun {
     let began = Instant::now();
     let spec = call.spec();
     let request = address::take(spec);
@@ -52,7 +78,7 @@ pub(crate) async fn look(call: Call) -> Looked {
     let (cache, key) = call.resolve();
     if let Some(Request::Address(report)) = request {
         report.set((spec, cache, key));
-        return Looked::Addressed;
+        return Begun::Looked(Looked::Addressed);
     }
     let report = match &request {
         Some(Request::Observe(report)) => Some(report.clone()),
@@ -60,7 +86,7 @@ pub(crate) async fn look(call: Call) -> Looked {
     };
     let uncached = matches!(request, Some(Request::Uncached));
     let Some(cache) = cache.filter(|_| !uncached) else {
-        return past(spec, None, report);
+        return Begun::Looked(past(spec, None, report));
     };
     let place = Arc::new(Place {
         counters: cache.ledger().of(spec),
@@ -70,12 +96,18 @@ pub(crate) async fn look(call: Call) -> Looked {
         began,
     });
     if !place.is_usable() || body::is_loading(&place) {
-        return past(spec, Some(place), report);
+        return Begun::Looked(past(spec, Some(place), report));
     }
     if matches!(request, Some(Request::Refresh)) {
-        return refresh(place).await;
+        return Begun::Looking(Looking::Refresh(place));
     }
-    Search::new(place, report).run().await
+    let search = Search::new(place, report);
+    if search.place.cache.store().is_away()
+        && let Boarded::Leader(leader) = search.place.cache.board().board(&search.place.key)
+    {
+        return Begun::Looked(search.load(leader, Claim::None));
+    }
+    Begun::Looking(Looking::Search(search))
 }
 
 fn past(spec: &'static Spec, place: Option<Arc<Place>>, report: Option<Report<Seen>>) -> Looked {

@@ -1,12 +1,16 @@
 //! What happened in a call, told as it happens: to listeners, and to the counters of the function.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-/// One step of a call of an annotated function, or of an invalidation.
+use tokio::runtime::Handle;
+
+/// One step of a call of an annotated function, or of an invalidation; or a change of the server's
+/// state.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Event<'a> {
@@ -20,7 +24,7 @@ pub struct Event<'a> {
     pub elapsed: Duration,
 }
 
-/// The steps of a call.
+/// The steps of a call, and the changes of the server's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -62,9 +66,19 @@ pub enum EventKind {
     Invalidated,
     /// The server is away: the removal is owed.
     Owed,
+    /// The server does not answer, or refuses everything: bodies run past the cache until it is
+    /// back. Like the following it is no step of a call: function and key are empty.
+    Lost,
+    /// The server answers again.
+    Back,
+    /// The server takes no writes (it is full, or read-only): values are returned but not stored,
+    /// while reads go on.
+    WritesSuspended,
+    /// The server takes writes again.
+    WritesResumed,
 }
 
-pub(crate) const KINDS: usize = EventKind::Owed as usize + 1;
+pub(crate) const KINDS: usize = EventKind::WritesResumed as usize + 1;
 
 /// The counters of one function, one for each kind of event.
 #[derive(Debug)]
@@ -97,6 +111,10 @@ type Listener = dyn Fn(&Event<'_>) + Send + Sync;
 pub(crate) struct Listeners {
     any: AtomicBool,
     all: RwLock<Vec<Arc<Listener>>>,
+    /// Changes of the server's state that are still to be told, in their order.
+    changes: Mutex<VecDeque<EventKind>>,
+    /// Held while they are.
+    telling: Mutex<()>,
 }
 
 impl Listeners {
@@ -130,6 +148,37 @@ impl Listeners {
             }
         }
     }
+}
+
+impl Listeners {
+    /// Tells of a change of the server's state: elsewhere, since a listener may make calls of its
+    /// own, which those who notice such changes must not wait for; and one after the other.
+    pub(crate) fn change(self: &Arc<Self>, kind: EventKind) {
+        if !self.any() {
+            return;
+        }
+        lock(&self.changes).push_back(kind);
+        let all = self.clone();
+        let tell = move || {
+            let _telling = lock(&all.telling);
+            while let Some(kind) = lock(&all.changes).pop_front() {
+                all.tell(&Event {
+                    kind,
+                    function: "",
+                    key: "",
+                    elapsed: Duration::ZERO,
+                });
+            }
+        };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(tell)),
+            Err(_) => tell(),
+        }
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Listeners {

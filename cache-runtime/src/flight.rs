@@ -269,6 +269,11 @@ impl Leader {
         });
     }
 
+    /// Whether anybody waits for what comes of it.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.member.flight.state().members > 1
+    }
+
     /// The body failed.
     pub(crate) fn fail(mut self) {
         self.landed = true;

@@ -24,6 +24,7 @@
 mod address;
 mod behind;
 mod body;
+mod breaker;
 mod cache;
 mod call;
 mod companion;
@@ -58,7 +59,7 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind, Listening};
 pub use json::Cacheable;
 pub use key::{AsKey, CacheKey, Key, KeyArg, KeyWriter};
-pub use stats::{FunctionStats, Stats};
+pub use stats::{FunctionStats, ServerStats, Stats};
 pub use store::Invalidated;
 
 #[cfg(doctest)]

@@ -166,12 +166,19 @@ impl Load {
 
     /// The place, if others may be kept waiting for it.
     pub(crate) fn own_place(&self) -> Option<Arc<Place>> {
-        self.place.clone().filter(|_| self.is_wanted())
+        let waits = self.leader.is_some() || !matches!(self.claim, Claim::None);
+        self.place.clone().filter(|_| waits)
     }
 
-    /// Whether anybody but the caller wants what the body returns.
+    /// Whether anybody but the caller wants what the body returned. Who joins later looks again.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.leader.is_some() || !matches!(self.claim, Claim::None)
+        let is_followed = || self.leader.as_ref().is_some_and(Leader::is_followed);
+        !matches!(self.claim, Claim::None) || is_followed()
+    }
+
+    /// It was returned, and that was all.
+    pub(crate) fn unwanted(mut self) {
+        self.ending = Ending::Landed;
     }
 
     /// The body gave nothing that could be shared.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::address;
 use crate::body::{self, Body};
-use crate::call::{Looked, Search, look};
+use crate::call::{Begun, Looked, Search, begin};
 use crate::exec;
 use crate::json::Codec;
 use crate::keep::Policy;
@@ -31,8 +31,11 @@ pub enum Step<R> {
 
 /// Looks for an answer, for an async function.
 pub async fn lookup<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    // Boxed: what it takes to look must not be in the future of each annotated function.
-    let mut looked = Box::pin(look(call)).await;
+    let mut looked = match begin(call) {
+        Begun::Looked(looked) => looked,
+        // Boxed: what it takes to look must not be in the future of each annotated function.
+        Begun::Looking(looking) => Box::pin(looking.run()).await,
+    };
     loop {
         // Nothing of type `R` is held over an await: it need not be `Send`.
         let again = match step(looked, codec) {
@@ -50,7 +53,10 @@ pub async fn lookup<R>(call: Call, codec: Codec<R>) -> Step<R> {
 
 /// Looks for an answer, for a sync function: on a thread with a runtime or without.
 pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    let mut looked = exec::wait(look(call));
+    let mut looked = match begin(call) {
+        Begun::Looked(looked) => looked,
+        Begun::Looking(looking) => exec::wait(looking.run()),
+    };
     loop {
         let again = match step(looked, codec) {
             Read::Step(step) => return step,
@@ -138,6 +144,7 @@ impl<R> Slot<R> {
     fn fill(self, returned: &R) -> Option<Fill> {
         let load = self.load;
         if !load.is_wanted() {
+            load.unwanted();
             return None;
         }
         let absent = (self.codec.absent)(returned);

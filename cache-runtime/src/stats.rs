@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::event::{Counters, EventKind};
 use crate::spec::Spec;
 
-/// Counts of one cache since it was made, by function. `Display` prints them as a table.
+/// Counts of one cache since it was made, by function, and the state of its server. `Display`
+/// prints them as a table.
 ///
 /// ```
 /// # use cache_runtime::{Cache, read_through};
@@ -27,6 +28,34 @@ use crate::spec::Spec;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     functions: Vec<FunctionStats>,
+    server: ServerStats,
+}
+
+/// How the server is, as far as this cache knows. Of a cache in memory, always well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// It does not answer, or refuses everything: until a probe in the background finds it well
+    /// again, calls run their bodies at once.
+    pub away: bool,
+    /// How often it went away.
+    pub outages: u64,
+    /// It takes writes. One that is full or read-only does not: then what is stored is still
+    /// served, and what is loaded is returned but not stored.
+    pub takes_writes: bool,
+    /// Invalidations that it has yet to be told of.
+    pub owed: usize,
+}
+
+impl Default for ServerStats {
+    fn default() -> Self {
+        Self {
+            away: false,
+            outages: 0,
+            takes_writes: true,
+            owed: 0,
+        }
+    }
 }
 
 macro_rules! function_stats {
@@ -94,6 +123,12 @@ impl Stats {
         &self.functions
     }
 
+    /// How the server is.
+    #[must_use]
+    pub fn server(&self) -> ServerStats {
+        self.server
+    }
+
     /// The counts of the function with this name, if it was called.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&FunctionStats> {
@@ -118,7 +153,14 @@ impl fmt::Display for Stats {
                 of.name, of.hits, of.misses, of.joined, of.loads, of.stored, of.bypassed
             )?;
         }
-        Ok(())
+        match self.server {
+            ServerStats { away: true, .. } => f.write_str("\nthe server is away"),
+            ServerStats {
+                takes_writes: false,
+                ..
+            } => f.write_str("\nthe server takes no writes"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -150,7 +192,7 @@ impl Ledger {
             .clone()
     }
 
-    pub(crate) fn read(&self) -> Stats {
+    pub(crate) fn read(&self, server: ServerStats) -> Stats {
         let functions = self
             .functions
             .read()
@@ -160,6 +202,6 @@ impl Ledger {
             .map(|of| FunctionStats::read(of))
             .collect();
         functions.sort_by(|a, b| a.name.cmp(&b.name));
-        Stats { functions }
+        Stats { functions, server }
     }
 }

@@ -51,7 +51,12 @@ async fn adds_up(get: Gate, lease: Gate, body: Gate, fill: Gate) {
     let Store::Memory(memory) = Store::memory(&config) else {
         unreachable!("the store in memory is one");
     };
-    let cache = Cache::with_store(config, Store::Gated(memory, gates), Default::default());
+    let cache = Cache::with_store(
+        config,
+        Store::Gated(memory, gates),
+        Default::default(),
+        Default::default(),
+    );
     let callers = (0..CALLERS).map(|caller| {
         let call = cache.scope(load(body));
         // A third stays, a third leaves early, a third may just have been done.

@@ -14,7 +14,7 @@ use self::memory::Memory;
 use self::redis::Redis;
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::EventKind;
+use crate::event::{EventKind, Listeners};
 use crate::key::Key;
 use crate::lease::Token;
 use crate::owed::Owed;
@@ -104,12 +104,17 @@ macro_rules! of_each {
 }
 
 impl Store {
-    /// The store that the configuration's URL names. Connects to nothing.
-    pub(crate) fn open(config: &Config, owed: &Arc<Owed>) -> Result<Self, Error> {
+    /// The store that the configuration's URL names, which tells `listeners` of its changes.
+    /// Connects to nothing.
+    pub(crate) fn open(
+        config: &Config,
+        owed: &Arc<Owed>,
+        listeners: &Arc<Listeners>,
+    ) -> Result<Self, Error> {
         if config.url == "memory://" {
             return Ok(Self::memory(config));
         }
-        Redis::new(config, owed).map(Self::Redis)
+        Redis::new(config, owed, listeners).map(Self::Redis)
     }
 
     pub(crate) fn memory(config: &Config) -> Self {
@@ -220,6 +225,29 @@ impl Store {
         match self {
             Self::Redis(redis) => redis.is_unfenced(),
             _ => false,
+        }
+    }
+
+    /// Whether there is a server and asking it would be in vain.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Redis(redis) => redis.is_away(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn takes_writes(&self) -> bool {
+        match self {
+            Self::Redis(redis) => redis.takes_writes(),
+            _ => true,
+        }
+    }
+
+    /// How often the server went away.
+    pub(crate) fn outages(&self) -> u64 {
+        match self {
+            Self::Redis(redis) => redis.outages(),
+            _ => 0,
         }
     }
 

@@ -70,6 +70,19 @@ impl Connection {
             .collect())
     }
 
+    /// The same connection, for one who bounds the waiting himself.
+    pub(super) fn without_deadline(&self) -> Self {
+        const LONG: Duration = Duration::from_secs(60);
+        let mut patient = self.clone();
+        match &mut patient {
+            Self::Standalone(connection) => connection.set_response_timeout(LONG),
+            // Its deadline is later than ours as it is.
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => {}
+        }
+        patient
+    }
+
     pub(super) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
         let answer = match self {
             Self::Standalone(connection) => connection.req_packed_command(command),
@@ -115,6 +128,17 @@ impl Connector {
         self.response_timeout
     }
 
+    /// How long [`connect`](Self::connect) may take, which has no end of its own: whoever waits
+    /// knows better which time counts.
+    pub(super) fn connect_limit(&self) -> Duration {
+        match &self.server {
+            Server::Standalone(_) => self.connect_timeout,
+            // It asks for the slots first, and connects to each node.
+            #[cfg(feature = "cluster")]
+            Server::Cluster(_) => 4 * self.connect_timeout,
+        }
+    }
+
     /// Whether keys are on several nodes, so that a command may name only those of one.
     pub(super) fn is_cluster(&self) -> bool {
         self.server.standalone().is_none()
@@ -123,7 +147,7 @@ impl Connector {
     pub(super) async fn connect(&self) -> RedisResult<Connection> {
         match &self.server {
             Server::Standalone(client) => {
-                let settings = self.settings();
+                let settings = self.settings().set_connection_timeout(None);
                 let connection = client.get_multiplexed_async_connection_with_config(&settings);
                 connection.await.map(Connection::Standalone)
             }

@@ -4,32 +4,84 @@ use redis::{ErrorKind as Kind, FromRedisValue, RedisError, RedisResult, ServerEr
 
 use crate::error::{Error, ErrorKind};
 
+/// What an error means, beyond the one command that met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The connection is gone, or what is at its other end is no Redis: it is replaced.
+    Dead,
+    /// Nothing came in time. The connection is suspect: a socket that a firewall swallows is silent
+    /// for ever.
+    Late,
+    /// The server refuses whatever it is asked: it is loading, cut off from its master, busy with a
+    /// script, or does not let us in.
+    RefusesAll,
+    /// The server is no master any more: connections to it are of no use, and it takes no writes.
+    Demoted,
+    /// The server takes no writes: it has no memory or disk left for more.
+    RefusesWrites,
+    /// We may not do this, which of a SET means that we may not write.
+    Forbidden,
+    /// Only this command is concerned: what stands under the key is of another type, or the command
+    /// is a mistake of ours. It is never sent again.
+    ThisCommand,
+}
+
+pub(super) fn class(error: &RedisError) -> Class {
+    if error.is_timeout() {
+        return Class::Late;
+    }
+    match (error.kind(), error.code()) {
+        (Kind::AuthenticationFailed, _) | (_, Some("BUSY" | "NOAUTH" | "WRONGPASS" | "DENIED")) => {
+            Class::RefusesAll
+        }
+        (Kind::Server(kind), _) => of_the_server(kind),
+        (_, Some("OOM" | "MISCONF" | "NOREPLICAS")) => Class::RefusesWrites,
+        _ if error.is_unrecoverable_error() || error.kind() == Kind::Parse => Class::Dead,
+        _ => Class::ThisCommand,
+    }
+}
+
+fn of_the_server(kind: ServerErrorKind) -> Class {
+    match kind {
+        ServerErrorKind::BusyLoading
+        | ServerErrorKind::MasterDown
+        | ServerErrorKind::ClusterDown => Class::RefusesAll,
+        ServerErrorKind::ReadOnly => Class::Demoted,
+        ServerErrorKind::NoPerm => Class::Forbidden,
+        _ => Class::ThisCommand,
+    }
+}
+
+impl Class {
+    pub(super) fn refuses_writes(self) -> bool {
+        matches!(self, Self::Demoted | Self::RefusesWrites | Self::Forbidden)
+    }
+
+    /// Whether any other command would fare no better, on this connection at least.
+    pub(super) fn is_of_the_server(self) -> bool {
+        matches!(self, Self::Dead | Self::Late | Self::RefusesAll)
+    }
+
+    /// Whether later commands on this connection would fare no better.
+    pub(super) fn ends_the_lane(self) -> bool {
+        matches!(self, Self::Dead | Self::Late | Self::Demoted)
+    }
+}
+
 /// The connection was gone, so that the server saw nothing or its answer is lost.
 pub(super) fn broke(error: &RedisError) -> bool {
     error.is_unrecoverable_error() && error.kind() == Kind::Io
 }
 
-/// Later commands on this connection would fare no better: it is gone, it is silent (a socket that
-/// a firewall swallows stays so for ever), or it leads to a server that no longer is the master.
-pub(super) fn ends_the_lane(error: &RedisError) -> bool {
-    error.is_unrecoverable_error()
-        || error.is_timeout()
-        || error.kind() == Kind::Server(ServerErrorKind::ReadOnly)
-}
-
 /// The server cannot do anything just now, or is not the one that can.
 pub(super) fn is_passing(error: &RedisError) -> bool {
-    let Kind::Server(kind) = error.kind() else {
-        return false;
-    };
-    matches!(
-        kind,
-        ServerErrorKind::BusyLoading
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::ClusterDown
-            | ServerErrorKind::TryAgain
-            | ServerErrorKind::ReadOnly
-    )
+    let is_to_be_let_in = error.kind() == Kind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "DENIED"));
+    match class(error) {
+        Class::RefusesAll => !is_to_be_let_in,
+        Class::Demoted => true,
+        _ => error.kind() == Kind::Server(ServerErrorKind::TryAgain),
+    }
 }
 
 /// What redis-rs reports, without what the server said: that quotes the command that it refuses,

@@ -18,17 +18,20 @@ use tokio::task::AbortHandle;
 
 use super::batch::{Reads, Wanted};
 use super::connect::Connector;
+use super::debts::Debts;
 use super::failure::late;
+use super::health::Health;
 use super::lane::{Again, Lane};
+use super::link::Link;
 use crate::error::Error;
 use crate::exec;
-use crate::owed::Owed;
 use crate::store::Found;
 
 type ByRuntime = Mutex<HashMap<Id, Arc<Pair>>>;
 
 pub(super) struct Lanes {
     make: Box<dyn Fn() -> Pair + Send + Sync>,
+    health: Arc<Health>,
     /// Bounds all that one call here does, connecting included.
     limit: Duration,
     io: Arc<Pair>,
@@ -66,13 +69,16 @@ const UNSUITABLE: u8 = 2;
 
 impl Lanes {
     pub(super) fn new(
-        connector: Connector,
-        prefix: &str,
-        owed: &Arc<Owed>,
+        connector: Arc<Connector>,
+        health: &Arc<Health>,
+        debts: Debts,
         limit: Duration,
     ) -> Self {
-        let (connector, prefix, owed) = (Arc::new(connector), prefix.to_owned(), owed.clone());
-        let lane = move || Arc::new(Lane::new(connector.clone(), &prefix, &owed));
+        let of_lanes = health.clone();
+        let lane = move || {
+            let link = Link::new(connector.clone(), of_lanes.clone(), debts.clone());
+            Arc::new(Lane::new(link))
+        };
         let make = move || Pair {
             writes: lane(),
             reads: Arc::new(Reads::new(lane(), limit)),
@@ -82,6 +88,7 @@ impl Lanes {
         Self {
             io: Arc::new(make()),
             make: Box::new(make),
+            health: health.clone(),
             limit,
             by_runtime: Arc::default(),
         }
@@ -89,6 +96,7 @@ impl Lanes {
 
     /// Reads what stands under a key, together with whoever else reads.
     pub(super) async fn get(&self, wanted: Wanted) -> Result<Found, Error> {
+        self.health.check()?;
         if let Some(pair) = self.of_caller().await {
             return pair.reads.get(wanted).await;
         }
@@ -103,6 +111,7 @@ impl Lanes {
         commands: Pipeline,
         again: Again,
     ) -> Result<Vec<RedisResult<Value>>, Error> {
+        self.health.check()?;
         if let Some(pair) = self.of_caller().await {
             return pair.writes.send(&commands, again).await;
         }

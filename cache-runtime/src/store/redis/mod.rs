@@ -2,11 +2,16 @@
 
 mod batch;
 mod connect;
+mod debts;
 mod failure;
+mod health;
 mod lane;
 mod lanes;
+mod link;
+mod patience;
 mod script;
 mod tokens;
+mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +21,16 @@ use deadpool_redis::Pool;
 
 use self::batch::Wanted;
 use self::connect::Connector;
-use self::failure::{is_away, read, unfit};
+use self::debts::Debts;
+use self::failure::{is_away, late, read, unfit};
+use self::health::Health;
 use self::lane::Again;
 use self::lanes::Lanes;
 use self::tokens::Server;
 use super::{Found, Invalidated};
 use crate::config::Config;
 use crate::error::Error;
+use crate::event::Listeners;
 use crate::exec;
 use crate::key::Key;
 use crate::owed::Owed;
@@ -34,6 +42,7 @@ pub(crate) struct Redis {
     pool: Option<Pool>,
     is_cluster: bool,
     lanes: Lanes,
+    health: Arc<Health>,
     owed: Arc<Owed>,
     server: Server,
 }
@@ -41,15 +50,22 @@ pub(crate) struct Redis {
 type Answer = Result<Value, RedisError>;
 
 impl Redis {
-    pub(crate) fn new(config: &Config, owed: &Arc<Owed>) -> Result<Self, Error> {
-        let connector = Connector::new(config)?;
+    pub(crate) fn new(
+        config: &Config,
+        owed: &Arc<Owed>,
+        listeners: &Arc<Listeners>,
+    ) -> Result<Self, Error> {
+        let connector = Arc::new(Connector::new(config)?);
+        let health = Health::new(connector.clone(), &config.prefix, listeners);
+        let debts = Debts::new(owed, &config.prefix, connector.is_cluster());
         let limit = config.connect_timeout + config.response_timeout;
         Ok(Self {
             prefix: config.prefix.clone(),
             limit,
             pool: connector.pool()?,
             is_cluster: connector.is_cluster(),
-            lanes: Lanes::new(connector, &config.prefix, owed, limit),
+            lanes: Lanes::new(connector, &health, debts, limit),
+            health,
             owed: owed.clone(),
             server: Server::default(),
         })
@@ -57,6 +73,19 @@ impl Redis {
 
     pub(crate) fn pool(&self) -> Option<&Pool> {
         self.pool.as_ref()
+    }
+
+    /// Whether asking would be in vain.
+    pub(crate) fn is_away(&self) -> bool {
+        self.health.is_away()
+    }
+
+    pub(crate) fn takes_writes(&self) -> bool {
+        self.health.takes_writes()
+    }
+
+    pub(crate) fn outages(&self) -> u64 {
+        self.health.outages()
     }
 
     pub(crate) async fn get(&self, key: &Key, left: bool) -> Result<Found, Error> {
@@ -105,6 +134,7 @@ impl Redis {
         commands.arg(json);
         let [unlinked, set] = self.answers(commands, Again::No).await?;
         read::<Value>(unlinked)?;
+        self.health.wrote(&set);
         read(set)
     }
 
@@ -115,14 +145,14 @@ impl Redis {
         let mut commands = Pipeline::new();
         commands.cmd("UNLINK").arg(self.refresh_name(key));
         commands.cmd("UNLINK").arg(self.name(key));
-        match self.answers(commands, Again::Yes).await {
-            Ok([refresh, removed]) => {
-                read::<Value>(refresh)?;
-                Ok(match read::<bool>(removed)? {
-                    true => Invalidated::Removed,
-                    false => Invalidated::Absent,
-                })
-            }
+        let answers = self.answers(commands, Again::Yes).await;
+        let removed = answers.and_then(|[refresh, removed]| {
+            read::<Value>(refresh)?;
+            read::<bool>(removed)
+        });
+        match removed {
+            Ok(true) => Ok(Invalidated::Removed),
+            Ok(false) => Ok(Invalidated::Absent),
             Err(error) if is_away(&error) && self.owed.add(key) => {
                 self.make_up();
                 Ok(Invalidated::Queued)
@@ -131,7 +161,14 @@ impl Redis {
         }
     }
 
+    /// Asks on a connection of its own while the server is not known to be well, so that it is
+    /// asked at all.
     pub(crate) async fn ping(&self) -> Result<(), Error> {
+        if self.health.is_away() || self.health.is_in_doubt() {
+            let health = self.health.clone();
+            let probing = exec::on_io(self.limit, async move { health.probe().await });
+            return probing.await?.unwrap_or_else(|| Err(late()));
+        }
         let mut command = Pipeline::new();
         command.cmd("PING");
         self.ask(command).await
@@ -146,6 +183,7 @@ impl Redis {
             let _ = exec::on_io(self.limit, async move { lane.settle().await }).await;
         }
         self.lanes.close();
+        self.health.close();
         if let Some(pool) = &self.pool {
             pool.close();
         }

@@ -40,6 +40,7 @@ impl Redis {
         token: &Token,
         life: Duration,
     ) -> Result<Leased, Error> {
+        self.health.may_write()?;
         if self.is_unfenced() {
             return Ok(Leased::Unfenced);
         }
@@ -57,11 +58,13 @@ impl Redis {
             self.server.sets_without_get.store(true, Ordering::Relaxed);
             answer = self.take_by(&script::LEASE, key, &arguments).await?;
         }
-        if answer.as_ref().is_err_and(is_forbidden) {
+        let by_script = self.server.sets_without_get.load(Ordering::Relaxed);
+        if by_script && answer.as_ref().is_err_and(is_forbidden) {
             // Neither way to take a lease is open.
             self.compares_nothing();
             return Ok(Leased::Unfenced);
         }
+        self.health.wrote(&answer);
         let stored = match answer {
             Err(error) if error.code() == Some("WRONGTYPE") => return Ok(Leased::Foreign),
             answer => read::<Option<Vec<u8>>>(answer)?,
@@ -82,6 +85,7 @@ impl Redis {
         token: &Token,
         life: Duration,
     ) -> Result<bool, Error> {
+        self.health.may_write()?;
         let millis = millis(life).to_string();
         let answer = if self.server.forbids_scripts.load(Ordering::Relaxed) {
             let new = token.as_bytes();
@@ -138,6 +142,7 @@ impl Redis {
         set.arg("PX").arg(millis(life));
         let [unlinked, set] = self.answers(commands, Again::No).await?;
         read::<Value>(unlinked)?;
+        self.health.wrote(&set);
         read(set)
     }
 
@@ -209,6 +214,7 @@ impl Redis {
         life: Duration,
         take_over: bool,
     ) -> Result<bool, Error> {
+        self.health.may_write()?;
         let mut command = Pipeline::new();
         let set = command
             .cmd("SET")
@@ -219,6 +225,7 @@ impl Redis {
             set.arg("NX");
         }
         let [set] = self.answers(command, Again::No).await?;
+        self.health.wrote(&set);
         Ok(read::<Value>(set)? != Value::Nil)
     }
 
@@ -262,7 +269,7 @@ impl Redis {
                 self.compares_nothing();
                 return Ok(false);
             }
-            _ => {}
+            _ => self.health.wrote(&answer),
         }
         Ok(!matches!(
             read::<Value>(answer)?,

@@ -1,0 +1,307 @@
+//! What is known of the server, by all lanes together: whether it answers, and whether it takes
+//! writes. Each change is logged and told once, and a server that is away is probed from here, so
+//! that no caller does.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use redis::{RedisError, cmd};
+
+use super::connect::{Connection, Connector};
+use super::failure::{Class, class, late, told};
+use super::patience::patiently;
+use super::writes::Writes;
+use crate::breaker::Breaker;
+use crate::error::{Error, ErrorKind};
+use crate::event::{EventKind, Listeners};
+use crate::exec;
+
+/// Between two probes at least, however long the first one took.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) struct Health {
+    connector: Arc<Connector>,
+    /// A key of this cache's own: reading it is what reading any other is.
+    probed: String,
+    breaker: Breaker,
+    /// Why nobody should ask.
+    why: Mutex<Option<Error>>,
+    writes: Writes,
+    /// How often the server was found to be no master.
+    demotions: AtomicU64,
+    forbids_reads: AtomicBool,
+    closed: AtomicBool,
+    listeners: Arc<Listeners>,
+}
+
+impl Health {
+    pub(super) fn new(
+        connector: Arc<Connector>,
+        prefix: &str,
+        listeners: &Arc<Listeners>,
+    ) -> Arc<Self> {
+        let probed = match prefix {
+            "" => "probe".to_owned(),
+            prefix => format!("{prefix}:probe"),
+        };
+        Arc::new(Self {
+            connector,
+            probed,
+            breaker: Breaker::default(),
+            why: Mutex::default(),
+            writes: Writes::default(),
+            demotions: AtomicU64::new(0),
+            forbids_reads: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            listeners: listeners.clone(),
+        })
+    }
+
+    /// Whether nobody should ask the server.
+    pub(super) fn is_away(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// An error if nobody should ask the server: the one that it was last seen with.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if !self.is_away() {
+            return Ok(());
+        }
+        Err(self.why().unwrap_or_else(away))
+    }
+
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.breaker.is_in_doubt()
+    }
+
+    pub(super) fn outages(&self) -> u64 {
+        self.breaker.outages()
+    }
+
+    pub(super) fn takes_writes(&self) -> bool {
+        !self.writes.are_suspended()
+    }
+
+    /// Changes when connections may lead to a server that is no longer the master.
+    pub(super) fn demotions(&self) -> u64 {
+        self.demotions.load(Ordering::Relaxed)
+    }
+
+    /// The server answered a command.
+    pub(super) fn answered(&self) {
+        self.breaker.answered();
+    }
+
+    /// So many commands were not answered in time.
+    pub(super) fn late(self: &Arc<Self>, commands: u64) {
+        if self.breaker.late(commands, Instant::now()) {
+            self.lost(late());
+        }
+    }
+
+    /// An attempt to reach the server failed.
+    pub(super) fn dead(self: &Arc<Self>, error: &Error) {
+        if self.breaker.dead(Instant::now()) {
+            self.lost(error.clone());
+        }
+    }
+
+    /// What an error of the server means for others than who asked.
+    pub(super) fn look_at(self: &Arc<Self>, error: &RedisError) {
+        match class(error) {
+            Class::RefusesAll => self.refused(copy(error)),
+            Class::Demoted => {
+                self.demotions.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(self: &Arc<Self>, error: Error) {
+        if self.breaker.refused(Instant::now()) {
+            self.lost(error);
+        }
+    }
+
+    /// The server does not let this cache read. It may let it read other keys, so this is no outage.
+    pub(super) fn forbids_reads(&self) {
+        if !self.forbids_reads.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "redis forbids to read (NOPERM); functions whose keys cannot be read are not cached"
+            );
+        }
+    }
+
+    /// An error if writes are left out for now.
+    pub(super) fn may_write(&self) -> Result<(), Error> {
+        if self.takes_writes() || self.writes.may_try(Instant::now()) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Refused,
+            "redis takes no writes for now",
+        ))
+    }
+
+    /// What the server said to a write.
+    pub(super) fn wrote<T>(&self, answer: &Result<T, RedisError>) {
+        match answer {
+            Ok(_) if self.takes_writes() => {}
+            Ok(_) => {
+                if self.writes.accepted() {
+                    tracing::info!("redis takes writes again");
+                    self.listeners.change(EventKind::WritesResumed);
+                }
+            }
+            Err(error) if class(error).refuses_writes() => {
+                if self.writes.refused(Instant::now()) {
+                    tracing::warn!(
+                        code = error.code(),
+                        "redis takes no writes: what is loaded is returned but not stored, until it does"
+                    );
+                    self.listeners.change(EventKind::WritesSuspended);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Asks on a connection made for this, and takes the answer for the server's state.
+    pub(super) async fn probe(self: &Arc<Self>) -> Result<(), Error> {
+        let probed = self.ask().await;
+        match &probed {
+            Ok(()) => self.back(),
+            Err(Ask::Error(error)) if class(error) == Class::RefusesAll => {
+                self.refused(copy(error));
+                self.set_why(copy(error));
+            }
+            Err(failed) => {
+                let error = failed.told();
+                self.dead(&error);
+                self.set_why(error);
+            }
+        }
+        probed.map_err(|failed| failed.told())
+    }
+
+    async fn ask(&self) -> Result<(), Ask> {
+        let connecting = self.connector.connect();
+        let connected = patiently(self.connector.connect_limit(), connecting).await;
+        let mut connection = connected.ok_or(Ask::Late)?.map_err(Ask::Error)?;
+        let mut command = cmd("MGET");
+        command.arg(&self.probed);
+        prove(&mut connection, &command, self.connector.response_timeout()).await
+    }
+
+    fn lost(self: &Arc<Self>, why: Error) {
+        tracing::warn!(%why, "redis is away: annotated functions run their bodies until it is back");
+        self.set_why(why);
+        self.listeners.change(EventKind::Lost);
+        // Without the I/O thread nothing could be asked anyway.
+        let _ = exec::spawn_on_io(probe_until_back(Arc::downgrade(self), self.outages()));
+    }
+
+    fn back(&self) {
+        if let Some(away_for) = self.breaker.recovered(Instant::now()) {
+            tracing::info!(?away_for, "redis is back");
+            self.listeners.change(EventKind::Back);
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn why(&self) -> Option<Error> {
+        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        why.clone()
+    }
+
+    fn set_why(&self, error: Error) {
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+/// Ends with the outage, and with the cache.
+async fn probe_until_back(health: Weak<Health>, outage: u64) {
+    let next = |health: &Health| jittered(health.breaker.next_probe());
+    let Some(mut pause) = health.upgrade().map(|health| next(&health)) else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(health) = health.upgrade() else {
+            return;
+        };
+        let is_over = !health.is_away() || health.outages() != outage;
+        if is_over || health.closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let began = Instant::now();
+        // What came of it is known to the breaker.
+        let _ = health.probe().await;
+        pause = next(&health)
+            .saturating_sub(began.elapsed())
+            .max(SHORTEST_PAUSE);
+    }
+}
+
+/// Not all processes of a fleet at once.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.75 + fastrand::f64() / 2.0)
+}
+
+/// How asking for a sign of life went wrong.
+pub(super) enum Ask {
+    Late,
+    Error(RedisError),
+}
+
+impl Ask {
+    pub(super) fn error(&self) -> Option<&RedisError> {
+        match self {
+            Self::Late => None,
+            Self::Error(error) => Some(error),
+        }
+    }
+
+    pub(super) fn told(&self) -> Error {
+        match self {
+            Self::Late => late(),
+            Self::Error(error) => copy(error),
+        }
+    }
+}
+
+/// Whether this connection leads to a server that answers in time.
+pub(super) async fn prove(
+    connection: &mut Connection,
+    command: &redis::Cmd,
+    limit: Duration,
+) -> Result<(), Ask> {
+    let mut connection = connection.without_deadline();
+    match patiently(limit, connection.send_one(command)).await {
+        None => Err(Ask::Late),
+        Some(Err(error)) if class(&error).is_of_the_server() => Err(Ask::Error(error)),
+        // Whatever it says about this one command, it answers.
+        Some(_) => Ok(()),
+    }
+}
+
+fn away() -> Error {
+    Error::new(ErrorKind::Unavailable, "redis is away")
+}
+
+fn copy(error: &RedisError) -> Error {
+    told(error.clone())
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Health")
+            .field("breaker", &self.breaker)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,408 @@
+//! The connection of one lane, and its successor: found suspect, proven, replaced, all behind the
+//! callers.
+//!
+//! A connection that broke is dropped by whoever notices. One that stayed silent past a caller's
+//! deadline is suspect: a socket that a firewall swallows never says so. From then on nobody uses it
+//! until, in the background, either it answers a PING or a new connection does, whichever is first.
+//! So a swallowed socket costs one deadline, and a connection whose driver was starved by its own
+//! process is not mistaken for a dead server.
+//!
+//! A caller waits for a connection only where the server is not in doubt: for the first one, and for
+//! that in the place of one that broke, which on a living server is there after a few round trips.
+//!
+//! Before a new connection is used, what is owed is made up for on it.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use redis::{RedisError, cmd};
+use tokio::sync::watch;
+
+use super::connect::{Connection, Connector};
+use super::debts::Debts;
+use super::failure::{Class, class, ended, late, told};
+use super::health::{Health, prove};
+use super::patience::patiently;
+use crate::error::{Error, ErrorKind};
+
+/// From one attempt to the next, at first.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// A connection on which nothing was answered for so long is asked for a sign of life.
+const IDLE: Duration = Duration::from_secs(5);
+
+pub(super) struct Link {
+    connector: Arc<Connector>,
+    health: Arc<Health>,
+    debts: Debts,
+    /// Read by every call, so it is held for no longer than a copy takes.
+    state: Mutex<State>,
+    closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    live: Option<Live>,
+    /// The search for a connection in the place of this one, which is suspect, or of none.
+    trial: Option<Trial>,
+    made: u64,
+}
+
+struct Trial {
+    /// What the latest attempt came to.
+    outcome: watch::Receiver<Option<Result<(), Error>>>,
+    /// Commands that met their deadline on the suspect.
+    late: u64,
+}
+
+/// A connection, and which one it is, so that nobody drops its successor.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub(super) number: u64,
+    pub(super) connection: Connection,
+    pub(super) pulse: Arc<Pulse>,
+    demotions: u64,
+}
+
+/// The signs of life of one connection.
+#[derive(Default)]
+pub(super) struct Pulse {
+    answers: AtomicU64,
+    /// A caller left without an answer, and no answer to anybody came after it.
+    left: AtomicBool,
+    left_at: Mutex<Option<Instant>>,
+}
+
+impl Pulse {
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        if self.left.load(Ordering::Relaxed) {
+            self.left.store(false, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn left(&self) {
+        let mut left_at = self.left_at();
+        if !self.left.swap(true, Ordering::Relaxed) {
+            *left_at = Some(Instant::now());
+        }
+    }
+
+    fn is_silent_for(&self, limit: Duration) -> bool {
+        let since = |at: Instant| at.elapsed() > limit;
+        self.left.load(Ordering::Relaxed) && self.left_at().is_some_and(since)
+    }
+
+    fn left_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.left_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    pub(super) fn new(connector: Arc<Connector>, health: Arc<Health>, debts: Debts) -> Arc<Self> {
+        Arc::new(Self {
+            connector,
+            health,
+            debts,
+            state: Mutex::default(),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.state().live = None;
+    }
+
+    /// The connection, if there is one that may be used or that is worth waiting for.
+    pub(super) async fn connection(self: &Arc<Self>) -> Result<Live, Error> {
+        let (mut outcome, limit, suspect) = {
+            let mut state = self.state();
+            self.let_go_of_an_unfit_one(&mut state);
+            if let (Some(live), None) = (&state.live, &state.trial) {
+                return Ok(live.clone());
+            }
+            if self.is_closed() {
+                return Err(closed());
+            }
+            self.health.check()?;
+            let limit = match state.made {
+                0 => self.connector.connect_limit() + self.connector.response_timeout(),
+                _ => self.connector.response_timeout(),
+            };
+            let outcome = self.try_another(&mut state);
+            (outcome, limit, state.live.is_some())
+        };
+        if suspect || self.health.is_in_doubt() {
+            return Err(out_of_reach());
+        }
+        let waiting = outcome.wait_for(Option::is_some);
+        let waited = tokio::time::timeout(limit, waiting).await;
+        match waited.map(|come| come.map(|outcome| outcome.clone())) {
+            Err(_) => return Err(late()),
+            // The runtime ends.
+            Ok(Err(_)) => return Err(ended()),
+            Ok(Ok(Some(Err(error)))) => return Err(error),
+            Ok(Ok(_)) => {}
+        }
+        self.state().live.clone().ok_or_else(out_of_reach)
+    }
+
+    /// This connection is gone, or leads to the wrong server.
+    pub(super) fn lost(self: &Arc<Self>, number: u64) {
+        let mut state = self.state();
+        if state.is_at(number) {
+            tracing::debug!("a connection to redis was lost");
+            state.live = None;
+            self.try_another(&mut state);
+        }
+    }
+
+    /// This connection answered nothing since a command was sent that waited in vain.
+    pub(super) fn suspect(self: &Arc<Self>, number: u64) {
+        let mut state = self.state();
+        if state.is_at(number) {
+            self.try_another(&mut state);
+            if let Some(trial) = &mut state.trial {
+                trial.late += 1;
+            }
+        }
+    }
+
+    /// Makes up for what is owed, now.
+    pub(super) async fn settle(self: &Arc<Self>) -> Result<(), Error> {
+        let mut live = self.connection().await?;
+        let settled = self.debts.make_up(&mut live.connection).await;
+        if let Err(error) = &settled {
+            self.look_at(live.number, error);
+        }
+        settled.map_err(told)
+    }
+
+    /// What an error means for this connection, and for others.
+    pub(super) fn look_at(self: &Arc<Self>, number: u64, error: &RedisError) {
+        self.health.look_at(error);
+        match class(error) {
+            Class::Late => self.suspect(number),
+            class if class.ends_the_lane() => self.lost(number),
+            _ => {}
+        }
+    }
+
+    fn let_go_of_an_unfit_one(self: &Arc<Self>, state: &mut State) {
+        let Some(live) = &state.live else {
+            return;
+        };
+        if live.demotions != self.health.demotions() {
+            state.live = None;
+        } else if live.pulse.is_silent_for(self.connector.response_timeout()) {
+            self.try_another(state);
+        }
+    }
+
+    /// Begins the search for another connection, unless it is under way.
+    fn try_another(
+        self: &Arc<Self>,
+        state: &mut State,
+    ) -> watch::Receiver<Option<Result<(), Error>>> {
+        if let Some(trial) = &state.trial {
+            return trial.outcome.clone();
+        }
+        let (tell, outcome) = watch::channel(None);
+        state.trial = Some(Trial {
+            outcome: outcome.clone(),
+            late: 0,
+        });
+        // In a task of its own: callers who leave early must not keep it from ever ending.
+        tokio::spawn(try_until_found(Arc::downgrade(self), tell));
+        outcome
+    }
+
+    /// One attempt: whether a connection was found.
+    async fn attempt(self: &Arc<Self>) -> Result<(), Error> {
+        let began = Instant::now();
+        let demotions = self.health.demotions();
+        let suspect = self.state().live.clone();
+        let found = match suspect {
+            None => self.connect().await.map(Some),
+            Some(suspect) => self.replace(suspect).await,
+        };
+        let prompt = began.elapsed() < self.connector.response_timeout() / 2;
+        let late = self
+            .state()
+            .trial
+            .as_mut()
+            .map_or(0, |trial| std::mem::take(&mut trial.late));
+        if found.is_err() || !prompt {
+            // That was no mistake of ours.
+            self.health.late(late);
+        }
+        if let Some(connection) = found? {
+            self.take(connection, demotions);
+        }
+        Ok(())
+    }
+
+    fn take(self: &Arc<Self>, connection: Connection, demotions: u64) {
+        let mut state = self.state();
+        if self.is_closed() {
+            return;
+        }
+        state.made += 1;
+        let number = state.made;
+        state.live = Some(Live {
+            number,
+            connection,
+            pulse: Arc::default(),
+            demotions,
+        });
+        tokio::spawn(keep_asking(Arc::downgrade(self), number));
+    }
+
+    /// A new connection if it answers before the suspect does.
+    async fn replace(&self, mut suspect: Live) -> Result<Option<Connection>, Error> {
+        let mut proving = pin!(self.prove(&mut suspect.connection));
+        let mut connecting = pin!(self.connect());
+        let (mut proven, mut connected) = (None, None);
+        poll_fn(|context| {
+            if proven.is_none()
+                && let Poll::Ready(outcome) = proving.as_mut().poll(context)
+            {
+                proven = Some(outcome);
+            }
+            if let Some(Ok(())) = proven {
+                return Poll::Ready(Ok(None));
+            }
+            if connected.is_none()
+                && let Poll::Ready(outcome) = connecting.as_mut().poll(context)
+            {
+                connected = Some(outcome);
+            }
+            match (&proven, connected.take()) {
+                (_, Some(Ok(connection))) => Poll::Ready(Ok(Some(connection))),
+                (Some(_), Some(Err(error))) => Poll::Ready(Err(error)),
+                (_, failed) => {
+                    connected = failed;
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// A new connection to a server that answers in time, with nothing owed any more.
+    async fn connect(&self) -> Result<Connection, Error> {
+        let connecting = patiently(self.connector.connect_limit(), self.connector.connect());
+        let mut connection = connecting.await.ok_or_else(late)?.map_err(|error| {
+            self.health.look_at(&error);
+            told(error)
+        })?;
+        self.prove(&mut connection).await?;
+        self.debts.make_up(&mut connection).await.map_err(told)?;
+        Ok(connection)
+    }
+
+    async fn prove(&self, connection: &mut Connection) -> Result<(), Error> {
+        let limit = self.connector.response_timeout();
+        let proven = prove(connection, &cmd("PING"), limit).await;
+        match &proven {
+            Ok(()) => self.health.answered(),
+            Err(failed) => {
+                if let Some(error) = failed.error() {
+                    self.health.look_at(error);
+                }
+            }
+        }
+        proven.map_err(|failed| failed.told())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_at(&self, number: u64) -> bool {
+        self.live.as_ref().is_some_and(|live| live.number == number)
+    }
+}
+
+/// Attempts until one succeeds, or the server counts as away: then it is probed for all lanes, and
+/// who comes when it is back begins anew.
+async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Option<Result<(), Error>>>) {
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let Some(link) = link.upgrade() else {
+            return;
+        };
+        let outcome = link.attempt().await;
+        if let Err(error) = &outcome {
+            link.health.dead(error);
+        }
+        if outcome.is_ok() || link.is_closed() || link.health.is_away() {
+            let mut state = link.state();
+            state.trial = None;
+            if outcome.is_err() {
+                state.live = None;
+            }
+            tell.send_replace(Some(outcome));
+            return;
+        }
+        tell.send_replace(Some(outcome));
+        drop(link);
+        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Asks an idle connection for a sign of life now and then, so that a broken one is replaced before
+/// somebody needs it.
+async fn keep_asking(link: Weak<Link>, number: u64) {
+    let mut answers = 0;
+    loop {
+        tokio::time::sleep(IDLE.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
+        let Some(link) = link.upgrade() else {
+            return;
+        };
+        let live = link.state().live.clone();
+        let Some(mut live) = live.filter(|live| live.number == number) else {
+            return;
+        };
+        let now = live.pulse.answers();
+        if now == answers && link.prove(&mut live.connection).await.is_err() {
+            link.suspect(number);
+        }
+        answers = live.pulse.answers();
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the cache was shut down")
+}
+
+fn out_of_reach() -> Error {
+    Error::new(ErrorKind::Unavailable, "redis cannot be reached")
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
+}

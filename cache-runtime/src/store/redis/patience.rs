@@ -1,0 +1,48 @@
+//! Waiting that only counts while it could have been over.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// Waits for `work`, for at most `limit` of the time in which it was also looked at. A process that
+/// was starved or frozen meanwhile would else take itself for a server that does not answer.
+pub(super) async fn patiently<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
+    /// However long one of them takes, it counts as one.
+    const TICKS: u32 = 10;
+    let mut work = pin!(work);
+    for _ in 0..TICKS {
+        if let Ok(output) = timeout(limit / TICKS, work.as_mut()).await {
+            return Some(output);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(200);
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_longer_than_the_limit_is_not_waited_for() {
+        let began = tokio::time::Instant::now();
+        assert_eq!(patiently(LIMIT, std::future::pending::<()>()).await, None);
+        assert!(began.elapsed() >= LIMIT && began.elapsed() < 2 * LIMIT);
+        assert_eq!(patiently(LIMIT, async { 7 }).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn the_time_in_which_the_thread_was_kept_from_looking_does_not_count() {
+        let work = async {
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                // Nothing on this thread is looked at meanwhile.
+                std::thread::sleep(2 * LIMIT);
+            }
+        };
+        assert_eq!(patiently(LIMIT, work).await, Some(()));
+    }
+}
