@@ -3,7 +3,6 @@
 //! [`lookup`] and [`lookup_sync`] are two thin drivers round the one story in [`call`](crate::call);
 //! they differ in how they wait.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, IntoFuture, pending};
 use std::pin::Pin;
@@ -31,23 +30,33 @@ pub enum Step<R> {
 
 /// Looks for an answer, for an async function.
 pub async fn lookup<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    let mut looked = match begin(call) {
-        Begun::Looked(looked) => looked,
-        // Boxed: what it takes to look must not be in the future of each annotated function.
-        Begun::Looking(looking) => Box::pin(looking.run()).await,
+    let mut looking = match go_on(begin(call), codec) {
+        Ok(step) => return step,
+        Err(looking) => looking,
     };
     loop {
-        // Nothing of type `R` is held over an await: it need not be `Send`.
-        let again = match step(looked, codec) {
-            Read::Step(step) => return step,
-            Read::Unusable(search) => Some(search),
-            Read::Addressed => None,
+        let looked = looking.await;
+        looking = match go_on(Begun::Looked(looked), codec) {
+            Ok(step) => return step,
+            Err(looking) => looking,
         };
-        looked = match again {
-            Some(search) => Box::pin(search.run()).await,
-            // Who asked for the address drops this future now.
-            None => match pending::<Infallible>().await {},
-        };
+    }
+}
+
+type Waiting = Pin<Box<dyn Future<Output = Looked> + Send>>;
+
+/// What there is by now, or what to wait for. Boxed: what it takes to look must not be in the future
+/// of each annotated function.
+fn go_on<R>(begun: Begun, codec: Codec<R>) -> Result<Step<R>, Waiting> {
+    let looked = match begun {
+        Begun::Looking(looking) => return Err(Box::pin(looking.run())),
+        Begun::Looked(looked) => looked,
+    };
+    match step(looked, codec) {
+        Read::Step(step) => Ok(step),
+        Read::Unusable(search) => Err(Box::pin(search.run())),
+        // Who asked for the address drops the call's future now.
+        Read::Addressed => Err(Box::pin(pending())),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, ErrorKind, Invalidated, read_through};
 
-use crate::support::{Server, free_port};
+use crate::support::{Server, free_port, until_back};
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
@@ -54,6 +54,7 @@ async fn a_killed_server_is_used_again_when_it_is_back() {
     answers(&cache).await;
     assert_eq!((hits(&cache, "async"), hits(&cache, "sync")), (8, 8));
     server.restart();
+    until_back(&cache).await;
     answers(&cache).await;
     answers(&cache).await;
     assert_eq!((hits(&cache, "async"), hits(&cache, "sync")), (16, 16));
@@ -96,6 +97,7 @@ async fn a_frozen_server_delays_a_call_by_the_deadline_and_no_more() {
     server.thaw();
     // Connecting and one answer are the configured limits; the rest is a slow machine.
     assert!(late < Duration::from_millis(350) * 3, "{late:?}");
+    until_back(&cache).await;
     answers(&cache).await;
     assert!(hits(&cache, "async") >= 8);
 }
@@ -131,6 +133,7 @@ async fn an_invalidation_during_an_outage_is_owed_and_made_up_for() {
     let queued = cache.scope(doubled::invalidate(1)).await.unwrap();
     assert_eq!(queued, Invalidated::Queued);
     server.restart();
+    until_back(&cache).await;
     // The old value is there again, and is not read: the debt comes before the first command.
     assert_eq!(cache.scope(doubled::peek(1)).await.unwrap(), None);
     RUNS.store(0, Relaxed);

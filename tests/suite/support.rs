@@ -173,6 +173,16 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// Waits until the cache asks its server again, without asking for it in any other way than a caller
+/// would.
+pub async fn until_back(cache: &Cache) {
+    let start = std::time::Instant::now();
+    while cache.get::<u64>("until-back").await.is_err() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(5));
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 /// The server and its process id, once it accepts connections; nothing if it ended instead.
 /// `timeout` ends it should this process die without its destructors.
 fn launch(port: u16, folder: &PathBuf, arguments: &[String]) -> Option<(Child, String)> {

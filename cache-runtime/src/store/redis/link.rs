@@ -21,7 +21,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use redis::{RedisError, cmd};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::connect::{Connection, Connector};
 use super::debts::Debts;
@@ -54,11 +55,15 @@ struct State {
 }
 
 struct Trial {
-    /// What the latest attempt came to.
-    outcome: watch::Receiver<Option<Result<(), Error>>>,
+    /// What the latest attempt came to; none while one is under way.
+    outcome: watch::Receiver<Outcome>,
+    /// Ends the pause before the next attempt.
+    hurry: Arc<Notify>,
     /// Commands that met their deadline on the suspect.
     late: u64,
 }
+
+type Outcome = Option<Result<(), Error>>;
 
 /// A connection, and which one it is, so that nobody drops its successor.
 #[derive(Clone)]
@@ -133,7 +138,7 @@ impl Link {
 
     /// The connection, if there is one that may be used or that is worth waiting for.
     pub(super) async fn connection(self: &Arc<Self>) -> Result<Live, Error> {
-        let (mut outcome, limit, suspect) = {
+        let (attempt, limit) = {
             let mut state = self.state();
             self.let_go_of_an_unfit_one(&mut state);
             if let (Some(live), None) = (&state.live, &state.trial) {
@@ -143,26 +148,24 @@ impl Link {
                 return Err(closed());
             }
             self.health.check()?;
+            let is_suspect = state.live.is_some();
             let limit = match state.made {
                 0 => self.connector.connect_limit() + self.connector.response_timeout(),
                 _ => self.connector.response_timeout(),
             };
-            let outcome = self.try_another(&mut state);
-            (outcome, limit, state.live.is_some())
+            let trial = self.try_another(&mut state);
+            if is_suspect || self.health.is_in_doubt() {
+                return Err(out_of_reach());
+            }
+            (trial.next_attempt(), limit)
         };
-        if suspect || self.health.is_in_doubt() {
-            return Err(out_of_reach());
+        match timeout(limit, attempt).await {
+            Err(_) => Err(late()),
+            // Its runtime ends.
+            Ok(None) => Err(ended()),
+            Ok(Some(Err(error))) => Err(error),
+            Ok(Some(Ok(()))) => self.state().live.clone().ok_or_else(out_of_reach),
         }
-        let waiting = outcome.wait_for(Option::is_some);
-        let waited = tokio::time::timeout(limit, waiting).await;
-        match waited.map(|come| come.map(|outcome| outcome.clone())) {
-            Err(_) => return Err(late()),
-            // The runtime ends.
-            Ok(Err(_)) => return Err(ended()),
-            Ok(Ok(Some(Err(error)))) => return Err(error),
-            Ok(Ok(_)) => {}
-        }
-        self.state().live.clone().ok_or_else(out_of_reach)
     }
 
     /// This connection is gone, or leads to the wrong server.
@@ -179,10 +182,7 @@ impl Link {
     pub(super) fn suspect(self: &Arc<Self>, number: u64) {
         let mut state = self.state();
         if state.is_at(number) {
-            self.try_another(&mut state);
-            if let Some(trial) = &mut state.trial {
-                trial.late += 1;
-            }
+            self.try_another(&mut state).late += 1;
         }
     }
 
@@ -217,22 +217,19 @@ impl Link {
         }
     }
 
-    /// Begins the search for another connection, unless it is under way.
-    fn try_another(
-        self: &Arc<Self>,
-        state: &mut State,
-    ) -> watch::Receiver<Option<Result<(), Error>>> {
-        if let Some(trial) = &state.trial {
-            return trial.outcome.clone();
-        }
-        let (tell, outcome) = watch::channel(None);
-        state.trial = Some(Trial {
-            outcome: outcome.clone(),
-            late: 0,
-        });
-        // In a task of its own: callers who leave early must not keep it from ever ending.
-        tokio::spawn(try_until_found(Arc::downgrade(self), tell));
-        outcome
+    /// The search for another connection, which begins now unless it is under way.
+    fn try_another<'a>(self: &Arc<Self>, state: &'a mut State) -> &'a mut Trial {
+        state.trial.get_or_insert_with(|| {
+            let (tell, outcome) = watch::channel(None);
+            let hurry = Arc::<Notify>::default();
+            // In a task of its own: callers who leave early must not keep it from ever ending.
+            tokio::spawn(try_until_found(Arc::downgrade(self), tell, hurry.clone()));
+            Trial {
+                outcome,
+                hurry,
+                late: 0,
+            }
+        })
     }
 
     /// One attempt: whether a connection was found.
@@ -338,6 +335,24 @@ impl Link {
     }
 }
 
+impl Trial {
+    /// What the attempt under way comes to, or the next one, which then begins at once.
+    fn next_attempt(&self) -> impl Future<Output = Outcome> + Send + use<> {
+        let mut outcome = self.outcome.clone();
+        let pauses = outcome.borrow_and_update().is_some();
+        if pauses {
+            self.hurry.notify_one();
+        }
+        async move {
+            if pauses {
+                outcome.changed().await.ok()?;
+            }
+            let told = outcome.wait_for(Option::is_some).await;
+            told.map_or(None, |outcome| outcome.clone())
+        }
+    }
+}
+
 impl State {
     fn is_at(&self, number: u64) -> bool {
         self.live.as_ref().is_some_and(|live| live.number == number)
@@ -346,12 +361,13 @@ impl State {
 
 /// Attempts until one succeeds, or the server counts as away: then it is probed for all lanes, and
 /// who comes when it is back begins anew.
-async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Option<Result<(), Error>>>) {
+async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: Arc<Notify>) {
     let mut pause = SHORTEST_PAUSE;
     loop {
         let Some(link) = link.upgrade() else {
             return;
         };
+        tell.send_replace(None);
         let outcome = link.attempt().await;
         if let Err(error) = &outcome {
             link.health.dead(error);
@@ -367,7 +383,9 @@ async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Option<Result<(),
         }
         tell.send_replace(Some(outcome));
         drop(link);
-        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+        let pausing = hurry.notified();
+        // Over, or ended by one who knows that the server is back.
+        let _ = timeout(pause.mul_f64(0.5 + fastrand::f64()), pausing).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
