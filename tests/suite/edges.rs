@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, ErrorKind, Invalidated, read_through};
 use futures_util::future::join_all;
 
+use crate::proxy::Proxy;
 use crate::support::Server;
 
 static VALUE: AtomicU64 = AtomicU64::new(0);
@@ -235,11 +236,11 @@ async fn a_silent_connection_is_replaced_also_if_no_caller_waits_for_its_deadlin
     }
 
     let server = Server::start();
-    let (port, swallows) = crate::proxy::swallowing(server.port());
-    let cache = Cache::open(&format!("redis://127.0.0.1:{port}")).unwrap();
+    let proxy = Proxy::before(server.port());
+    let cache = Cache::open(&proxy.url()).unwrap();
     cache.scope(load(1)).await;
     // Connections that are open now are swallowed from here on; new ones work.
-    swallows();
+    proxy.swallow();
     let mut late = 0;
     for _ in 0..60 {
         let call = cache.scope(load(1));

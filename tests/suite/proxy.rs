@@ -1,9 +1,11 @@
-//! A server in between that refuses some commands, as another version of Redis would.
+//! Servers in between: one that refuses some commands, as another version of Redis would, and one
+//! that makes the faults of a network.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 /// Passes commands on to the server at `port`, but answers those that `refuses` picks with a syntax
 /// error. It ends with the process, and its connections with their clients.
@@ -61,37 +63,113 @@ fn element(from: &mut impl BufRead) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Passes everything on, until the returned function is called: from then on the connections that
-/// were open are silent, as behind a firewall that forgot them, and new ones work.
-pub fn swallowing(port: u16) -> (u16, impl Fn()) {
-    let generation = Arc::new(AtomicU32::new(0));
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let own = listener.local_addr().unwrap().port();
-    let current = generation.clone();
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            let born = current.load(Ordering::SeqCst);
-            for (from, to) in [(&client, &server), (&server, &client)] {
-                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                let current = current.clone();
-                std::thread::spawn(move || {
-                    pass(from, to, || current.load(Ordering::SeqCst) == born)
-                });
-            }
-        }
-    });
-    let swallow = move || {
-        generation.fetch_add(1, Ordering::SeqCst);
-    };
-    (own, swallow)
+/// Passes everything on, but for the faults that it is told to make. It ends with the process, and
+/// its connections with either of their ends.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    port: u16,
+    faults: Arc<Faults>,
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, passes: impl Fn() -> bool) {
-    let mut bytes = [0; 4096];
-    while let Ok(count @ 1..) = from.read(&mut bytes) {
-        if passes() && to.write_all(&bytes[..count]).is_err() {
-            return;
+#[derive(Debug, Default)]
+struct Faults {
+    /// Connections of an earlier one are silent.
+    generation: AtomicU32,
+    delay_millis: AtomicU64,
+    corrupts: AtomicBool,
+    open: Mutex<Vec<Weak<TcpStream>>>,
+}
+
+impl Proxy {
+    /// In front of the server at `port`.
+    pub fn before(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let faults = Arc::<Faults>::default();
+        let of_connections = faults.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                // Without a server the client is told so by the end of its connection.
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", port)) {
+                    of_connections.connect(client, server);
+                }
+            }
+        });
+        Self { port: own, faults }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The connections that are open now are silent from here on, as behind a firewall that forgot
+    /// them; new ones work.
+    pub fn swallow(&self) {
+        self.faults.generation.fetch_add(1, Relaxed);
+    }
+
+    /// Whatever the server says comes so much later.
+    pub fn delay(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap();
+        self.faults.delay_millis.store(millis, Relaxed);
+    }
+
+    /// Whether all that the server says is junk.
+    pub fn corrupt(&self, corrupts: bool) {
+        self.faults.corrupts.store(corrupts, Relaxed);
+    }
+
+    /// Ends the connections that are open now.
+    pub fn cut(&self) {
+        let open = std::mem::take(&mut *self.faults.open.lock().unwrap());
+        for stream in open.iter().filter_map(Weak::upgrade) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Faults {
+    fn connect(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
+        for stream in [&client, &server] {
+            stream.set_nodelay(true).unwrap();
+        }
+        let (client, server) = (Arc::new(client), Arc::new(server));
+        {
+            let mut open = self.open.lock().unwrap();
+            open.retain(|stream| stream.strong_count() > 0);
+            open.push(Arc::downgrade(&client));
+        }
+        let born = self.generation.load(Relaxed);
+        let (to_server, to_client) = (self.clone(), self.clone());
+        let (from, to) = (client.clone(), server.clone());
+        std::thread::spawn(move || {
+            to_server.pass(&from, &to, born, false);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+        std::thread::spawn(move || {
+            to_client.pass(&server, &client, born, true);
+            if to_client.passes(born) {
+                let _ = client.shutdown(Shutdown::Both);
+            }
+        });
+    }
+
+    fn passes(&self, born: u32) -> bool {
+        self.generation.load(Relaxed) == born
+    }
+
+    fn pass(&self, mut from: &TcpStream, mut to: &TcpStream, born: u32, is_answer: bool) {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            if is_answer {
+                std::thread::sleep(Duration::from_millis(self.delay_millis.load(Relaxed)));
+                if self.corrupts.load(Relaxed) {
+                    bytes[..count].fill(b'?');
+                }
+            }
+            if self.passes(born) && to.write_all(&bytes[..count]).is_err() {
+                return;
+            }
         }
     }
 }

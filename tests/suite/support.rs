@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,19 +31,28 @@ impl Server {
         std::fs::create_dir_all(&folder).unwrap();
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         // Another process may take the port between our look and the server's.
-        for _ in 0..10 {
-            let port = free_port();
-            if let Some((child, pid)) = launch(port, &folder, &arguments) {
-                return Self {
-                    child,
-                    pid,
-                    port,
-                    folder,
-                    arguments,
-                };
-            }
-        }
-        panic!("no redis-server could be started; tests/run installs one");
+        (0..10)
+            .find_map(|_| Self::launched(free_port(), &folder, &arguments))
+            .expect("redis-server is installed; tests/run does it")
+    }
+
+    /// One at a port where nobody listens.
+    pub fn start_at(port: u16) -> Self {
+        let name = format!("cache-test-{}-at-{port}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self::launched(port, &folder, &[]).expect("nobody listens there")
+    }
+
+    fn launched(port: u16, folder: &Path, arguments: &[String]) -> Option<Self> {
+        let (child, pid) = launch(port, folder, arguments)?;
+        Some(Self {
+            child,
+            pid,
+            port,
+            folder: folder.to_owned(),
+            arguments: arguments.to_owned(),
+        })
     }
 
     pub fn url(&self) -> String {
@@ -185,7 +194,7 @@ pub async fn until_back(cache: &Cache) {
 
 /// The server and its process id, once it accepts connections; nothing if it ended instead.
 /// `timeout` ends it should this process die without its destructors.
-fn launch(port: u16, folder: &PathBuf, arguments: &[String]) -> Option<(Child, String)> {
+fn launch(port: u16, folder: &Path, arguments: &[String]) -> Option<(Child, String)> {
     let mut command = Command::new("timeout");
     command.args([
         "--signal=KILL",

@@ -1,0 +1,177 @@
+//! Callers that call on and on while something happens to the server, and what they saw.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use cache_runtime::{Cache, Seen, blocking, observe, read_through};
+use tokio::runtime::{Builder, Runtime};
+
+pub const BODY: Duration = Duration::from_millis(2);
+const KEYS: u64 = 50;
+
+pub fn value(n: u64) -> u64 {
+    n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[read_through(name = "drill", ttl = 600)]
+pub async fn load(n: u64) -> u64 {
+    tokio::time::sleep(BODY).await;
+    value(n)
+}
+
+#[read_through(name = "drill-sync", ttl = 600)]
+pub fn load_sync(n: u64) -> u64 {
+    std::thread::sleep(BODY);
+    value(n)
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    pub began: Instant,
+    pub took: Duration,
+    pub hit: bool,
+    right: bool,
+}
+
+impl Call {
+    /// Over what the body takes.
+    pub fn extra(&self) -> Duration {
+        self.took.saturating_sub(BODY)
+    }
+}
+
+fn is_hit(seen: Seen) -> bool {
+    matches!(seen, Seen::Stored)
+}
+
+/// Callers under way.
+pub struct Callers {
+    stop: Arc<AtomicBool>,
+    seen: mpsc::Receiver<Call>,
+    threads: Vec<JoinHandle<()>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    runtime: Runtime,
+}
+
+/// What async callers and sync ones saw.
+pub struct Calls {
+    pub calls: Vec<Call>,
+    /// Callers that ended by a panic.
+    panicked: usize,
+}
+
+pub fn runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+}
+
+impl Callers {
+    /// So many of each kind.
+    pub fn start(cache: &Cache, of_async: usize, of_sync: usize) -> Self {
+        let stop = Arc::<AtomicBool>::default();
+        let (tell, seen) = mpsc::channel();
+        let runtime = runtime();
+        let tasks = (0..of_async).map(|_| {
+            let (cache, stop, tell) = (cache.clone(), stop.clone(), tell.clone());
+            runtime.spawn(async move {
+                while !stop.load(Relaxed) {
+                    let n = fastrand::u64(..KEYS);
+                    let began = Instant::now();
+                    let (found, seen) = cache.scope(observe(load(n))).await;
+                    told(&tell, began, found == value(n), seen);
+                    tokio::task::yield_now().await;
+                }
+            })
+        });
+        let tasks = tasks.collect();
+        let threads = (0..of_sync).map(|_| {
+            let (cache, stop, tell) = (cache.clone(), stop.clone(), tell.clone());
+            std::thread::spawn(move || {
+                let _inside = cache.enter();
+                while !stop.load(Relaxed) {
+                    let n = fastrand::u64(..KEYS);
+                    let began = Instant::now();
+                    let (found, seen) = blocking::observe(|| load_sync(n));
+                    told(&tell, began, found == value(n), seen);
+                }
+            })
+        });
+        let threads = threads.collect();
+        Self {
+            stop,
+            seen,
+            threads,
+            tasks,
+            runtime,
+        }
+    }
+
+    pub fn end(self) -> Calls {
+        self.stop.store(true, Relaxed);
+        let mut panicked = 0;
+        for task in self.tasks {
+            panicked += usize::from(self.runtime.block_on(task).is_err());
+        }
+        for thread in self.threads {
+            panicked += usize::from(thread.join().is_err());
+        }
+        Calls {
+            calls: self.seen.try_iter().collect(),
+            panicked,
+        }
+    }
+}
+
+fn told(tell: &mpsc::Sender<Call>, began: Instant, right: bool, seen: Seen) {
+    let call = Call {
+        began,
+        took: began.elapsed(),
+        hit: is_hit(seen),
+        right,
+    };
+    // Nobody listens any more once the drill ends.
+    let _ = tell.send(call);
+}
+
+impl Calls {
+    /// Callers that were handed an error, a panic or a wrong value.
+    pub fn errors(&self) -> usize {
+        self.panicked + self.calls.iter().filter(|call| !call.right).count()
+    }
+
+    pub fn hits(&self) -> usize {
+        self.calls.iter().filter(|call| call.hit).count()
+    }
+
+    /// Those that began between these moments.
+    pub fn between(&self, from: Instant, to: Instant) -> Self {
+        let within = |call: &&Call| (from..to).contains(&call.began);
+        Self {
+            calls: self.calls.iter().filter(within).copied().collect(),
+            panicked: 0,
+        }
+    }
+
+    pub fn worst(&self) -> Duration {
+        let extra = self.calls.iter().map(Call::extra);
+        extra.max().unwrap_or_default()
+    }
+
+    pub fn p99(&self) -> Duration {
+        let mut extra: Vec<_> = self.calls.iter().map(Call::extra).collect();
+        extra.sort();
+        let at = extra.len() * 99 / 100;
+        extra.get(at).copied().unwrap_or_default()
+    }
+
+    /// How long after this moment somebody had a hit again.
+    pub fn hit_after(&self, moment: Instant) -> Option<Duration> {
+        let hits = self.calls.iter().filter(|call| call.hit);
+        let answered = hits.map(|call| call.began + call.took);
+        answered
+            .filter_map(|at| at.checked_duration_since(moment))
+            .min()
+    }
+}
