@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, Seen, blocking, observe, read_through};
+use cache_runtime::{Cache, Seen, blocking, observe, read_through, uncached};
 use tokio::runtime::{Builder, Runtime};
 
 pub const BODY: Duration = Duration::from_millis(2);
@@ -33,6 +33,8 @@ pub struct Call {
     pub took: Duration,
     pub hit: bool,
     right: bool,
+    /// The body by itself, to tell what the machine adds.
+    bare: bool,
 }
 
 impl Call {
@@ -68,33 +70,40 @@ pub fn runtime() -> Runtime {
 }
 
 impl Callers {
-    /// So many of each kind.
+    /// So many of each kind, and beside them one that runs the body without a cache.
     pub fn start(cache: &Cache, of_async: usize, of_sync: usize) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let (tell, seen) = mpsc::channel();
         let runtime = runtime();
-        let tasks = (0..of_async).map(|_| {
+        let with_bare = |callers: usize| (0..callers + usize::from(callers > 0)).rev();
+        let tasks = with_bare(of_async).map(|caller| {
             let (cache, stop, tell) = (cache.clone(), stop.clone(), tell.clone());
             runtime.spawn(async move {
                 while !stop.load(Relaxed) {
                     let n = fastrand::u64(..KEYS);
                     let began = Instant::now();
-                    let (found, seen) = cache.scope(observe(load(n))).await;
-                    told(&tell, began, found == value(n), seen);
+                    let (found, seen) = match caller {
+                        0 => (uncached(load(n)).await, Seen::Bypassed),
+                        _ => cache.scope(observe(load(n))).await,
+                    };
+                    told(&tell, began, found == value(n), seen, caller == 0);
                     tokio::task::yield_now().await;
                 }
             })
         });
         let tasks = tasks.collect();
-        let threads = (0..of_sync).map(|_| {
+        let threads = with_bare(of_sync).map(|caller| {
             let (cache, stop, tell) = (cache.clone(), stop.clone(), tell.clone());
             std::thread::spawn(move || {
                 let _inside = cache.enter();
                 while !stop.load(Relaxed) {
                     let n = fastrand::u64(..KEYS);
                     let began = Instant::now();
-                    let (found, seen) = blocking::observe(|| load_sync(n));
-                    told(&tell, began, found == value(n), seen);
+                    let (found, seen) = match caller {
+                        0 => (blocking::uncached(|| load_sync(n)), Seen::Bypassed),
+                        _ => blocking::observe(|| load_sync(n)),
+                    };
+                    told(&tell, began, found == value(n), seen, caller == 0);
                 }
             })
         });
@@ -124,12 +133,13 @@ impl Callers {
     }
 }
 
-fn told(tell: &mpsc::Sender<Call>, began: Instant, right: bool, seen: Seen) {
+fn told(tell: &mpsc::Sender<Call>, began: Instant, right: bool, seen: Seen, bare: bool) {
     let call = Call {
         began,
         took: began.elapsed(),
         hit: is_hit(seen),
         right,
+        bare,
     };
     // Nobody listens any more once the drill ends.
     let _ = tell.send(call);
@@ -141,10 +151,6 @@ impl Calls {
         self.panicked + self.calls.iter().filter(|call| !call.right).count()
     }
 
-    pub fn hits(&self) -> usize {
-        self.calls.iter().filter(|call| call.hit).count()
-    }
-
     /// Those that began between these moments.
     pub fn between(&self, from: Instant, to: Instant) -> Self {
         let within = |call: &&Call| (from..to).contains(&call.began);
@@ -154,16 +160,25 @@ impl Calls {
         }
     }
 
+    /// The longest of the calls of the cache, over the body.
     pub fn worst(&self) -> Duration {
-        let extra = self.calls.iter().map(Call::extra);
-        extra.max().unwrap_or_default()
+        self.extra(false).last().copied().unwrap_or_default()
     }
 
-    pub fn p99(&self) -> Duration {
-        let mut extra: Vec<_> = self.calls.iter().map(Call::extra).collect();
+    /// What all but one of a hundred stay below, over the body; and the same of the body itself.
+    pub fn p99(&self) -> (Duration, Duration) {
+        let of = |extra: Vec<Duration>| {
+            let at = extra.len() * 99 / 100;
+            extra.get(at).copied().unwrap_or_default()
+        };
+        (of(self.extra(false)), of(self.extra(true)))
+    }
+
+    fn extra(&self, bare: bool) -> Vec<Duration> {
+        let calls = self.calls.iter().filter(|call| call.bare == bare);
+        let mut extra: Vec<_> = calls.map(Call::extra).collect();
         extra.sort();
-        let at = extra.len() * 99 / 100;
-        extra.get(at).copied().unwrap_or_default()
+        extra
     }
 
     /// How long after this moment somebody had a hit again.

@@ -8,41 +8,84 @@
 //! ```
 
 mod callers;
+mod crowds;
+mod leaders;
+mod log;
 mod outages;
 #[path = "../suite/proxy.rs"]
 #[allow(dead_code, reason = "the suite uses the rest")]
 mod proxy;
+mod refusals;
 mod report;
+mod soak;
 #[path = "../suite/support.rs"]
 #[allow(dead_code, reason = "the suite uses the rest")]
 mod support;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use log::Log;
 use report::Report;
 
-type Drill = fn(&mut Report);
+type Drill = fn(&mut Report, &Log);
 
 const DRILLS: &[(&str, Drill)] = &[
-    ("cold-down", outages::cold_down),
-    ("kill-restart", outages::kill_restart),
-    ("freeze", outages::freeze),
-    ("black-hole", outages::black_hole),
-    ("open-breaker", outages::open_breaker),
+    ("cold-down", |report, _| outages::cold_down(report)),
+    ("kill-restart", |report, _| outages::kill_restart(report)),
+    ("freeze", |report, _| outages::freeze(report)),
+    ("black-hole", |report, _| outages::black_hole(report)),
+    ("open-breaker", |report, _| outages::open_breaker(report)),
+    ("oom", refusals::oom),
+    ("no-write-right", refusals::no_write_right),
+    ("wrong-password", |report, _| {
+        refusals::wrong_password(report)
+    }),
+    ("junk", |report, _| refusals::junk(report)),
+    ("dead-leader", |report, _| leaders::dead_leader(report)),
+    ("slow-leader", |report, _| leaders::slow_leader(report)),
+    ("broken-leader", |report, _| leaders::broken_leader(report)),
+    ("cancel-storm", |report, _| crowds::cancel_storm(report)),
+    ("runtimes", |report, _| crowds::runtimes(report)),
+    ("sync", |report, _| crowds::sync(report)),
 ];
 
 fn main() -> ExitCode {
+    if support::is_own_process(leaders::DYING) {
+        leaders::die();
+        return ExitCode::SUCCESS;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let is_asked_for = |name: &str| {
-        arguments.is_empty() || arguments.iter().any(|word| name.contains(word.as_str()))
-    };
+    let log = Log::start();
     let mut report = Report::default();
-    report.head();
-    for (_, drill) in DRILLS.iter().filter(|(name, _)| is_asked_for(name)) {
-        drill(&mut report);
+    if arguments.first().is_some_and(|word| word == "soak") {
+        soak::soak(&mut report, soak_length(&arguments));
+    } else {
+        report.head();
+        let is_asked_for = |name: &str| {
+            arguments.is_empty() || arguments.iter().any(|word| name.contains(word.as_str()))
+        };
+        for (_, drill) in DRILLS.iter().filter(|(name, _)| is_asked_for(name)) {
+            drill(&mut report, &log);
+        }
     }
     match report.end() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    }
+}
+
+fn soak_length(arguments: &[String]) -> Duration {
+    const TEN_MINUTES: Duration = Duration::from_secs(600);
+    let mut words = arguments.iter();
+    match words
+        .find(|word| *word == "--seconds")
+        .and_then(|_| words.next())
+    {
+        None => TEN_MINUTES,
+        Some(seconds) => match seconds.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => panic!("`{seconds}` is no number of seconds; write `soak --seconds 60`"),
+        },
     }
 }

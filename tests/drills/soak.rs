@@ -1,0 +1,261 @@
+//! Random faults for minutes, under async and sync callers and a writer that invalidates: no error,
+//! no value older than its invalidation, and nothing that grows.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use cache_runtime::{Cache, read_through};
+
+use crate::callers::runtime;
+use crate::proxy::Proxy;
+use crate::report::{Report, millis};
+use crate::support::Server;
+
+const KEYS: usize = 300;
+const ASYNC_CALLERS: usize = 64;
+const SYNC_CALLERS: usize = 16;
+const THINKS: Duration = Duration::from_millis(2);
+
+/// The source: a version of each key, and the oldest that a call may still be handed.
+static VERSIONS: [AtomicU64; KEYS] = [const { AtomicU64::new(0) }; KEYS];
+static FLOORS: [AtomicU64; KEYS] = [const { AtomicU64::new(0) }; KEYS];
+static CALLS: AtomicU64 = AtomicU64::new(0);
+static BODIES: AtomicU64 = AtomicU64::new(0);
+static WRONG: AtomicU64 = AtomicU64::new(0);
+
+fn read(key: usize) -> (usize, u64) {
+    BODIES.fetch_add(1, SeqCst);
+    (key, VERSIONS[key].load(SeqCst))
+}
+
+#[read_through(name = "soak", ttl = 5)]
+async fn load(key: usize) -> (usize, u64) {
+    let found = read(key);
+    tokio::time::sleep(THINKS).await;
+    found
+}
+
+#[read_through(name = "soak", ttl = 5)]
+fn load_sync(key: usize) -> (usize, u64) {
+    let found = read(key);
+    sleep(THINKS);
+    found
+}
+
+fn check(key: usize, floor: u64, found: (usize, u64)) {
+    CALLS.fetch_add(1, SeqCst);
+    if found.0 != key || found.1 < floor {
+        WRONG.fetch_add(1, SeqCst);
+    }
+}
+
+/// What may only grow until the soak is warm.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    kilobytes: u64,
+    threads: u64,
+    sockets: u64,
+}
+
+impl Size {
+    fn of_this_process() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let word = line.and_then(|line| line.split_whitespace().next());
+            word.and_then(|word| word.parse().ok()).unwrap_or(0)
+        };
+        let files = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+        let links = files
+            .flatten()
+            .filter_map(|file| std::fs::read_link(file.path()).ok());
+        let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
+        Self {
+            kilobytes: field("VmRSS:"),
+            threads: field("Threads:"),
+            sockets: sockets.count() as u64,
+        }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            kilobytes: self.kilobytes.max(other.kilobytes),
+            threads: self.threads.max(other.threads),
+            sockets: self.sockets.max(other.sockets),
+        }
+    }
+}
+
+pub fn soak(report: &mut Report, length: Duration) {
+    let seed = fastrand::u64(..);
+    println!("soak of {length:?} with seed {seed}");
+    fastrand::seed(seed);
+    let mut server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let cache = Cache::open(&proxy.url()).unwrap();
+    let stop = Arc::<AtomicBool>::default();
+    let worst = Arc::<Mutex<Vec<Duration>>>::default();
+    let runtime = runtime();
+    let tasks = (0..ASYNC_CALLERS).map(|_| {
+        let (stop, worst) = (stop.clone(), worst.clone());
+        runtime.spawn(cache.scope(async move {
+            let mut took = Vec::new();
+            while !stop.load(SeqCst) {
+                let key = fastrand::usize(..KEYS);
+                let (floor, began) = (FLOORS[key].load(SeqCst), Instant::now());
+                check(key, floor, load(key).await);
+                took.push(began.elapsed());
+                keep(&worst, &mut took);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }))
+    });
+    let tasks: Vec<_> = tasks.collect();
+    let threads = (0..SYNC_CALLERS).map(|_| {
+        let (stop, worst, cache) = (stop.clone(), worst.clone(), cache.clone());
+        std::thread::spawn(move || {
+            let _inside = cache.enter();
+            let mut took = Vec::new();
+            while !stop.load(SeqCst) {
+                let key = fastrand::usize(..KEYS);
+                let (floor, began) = (FLOORS[key].load(SeqCst), Instant::now());
+                check(key, floor, load_sync(key));
+                took.push(began.elapsed());
+                keep(&worst, &mut took);
+                sleep(Duration::from_millis(5));
+            }
+        })
+    });
+    let threads: Vec<_> = threads.collect();
+    let of_writer = stop.clone();
+    let writer = runtime.spawn(cache.scope(async move {
+        while !of_writer.load(SeqCst) {
+            let key = fastrand::usize(..KEYS);
+            let version = VERSIONS[key].fetch_add(1, SeqCst) + 1;
+            if load::invalidate(key).await.is_ok() {
+                FLOORS[key].fetch_max(version, SeqCst);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }));
+
+    let began = Instant::now();
+    let (mut warm, mut later) = (Size::default(), Size::default());
+    let mut faults = 0;
+    while began.elapsed() < length {
+        let what = fault(&mut server, &proxy);
+        faults += 1;
+        sleep(Duration::from_millis(fastrand::u64(200..1200)));
+        let size = Size::of_this_process();
+        let is_warm = began.elapsed() > length / 3;
+        let so_far = if is_warm { &mut later } else { &mut warm };
+        *so_far = so_far.max(size);
+        if faults % 20 == 0 {
+            println!(
+                "{:4} s  {} calls, {size:?}, last {what}",
+                began.elapsed().as_secs(),
+                CALLS.load(SeqCst)
+            );
+        }
+    }
+    stop.store(true, SeqCst);
+    let mut panicked = usize::from(runtime.block_on(writer).is_err());
+    for task in tasks {
+        panicked += usize::from(runtime.block_on(task).is_err());
+    }
+    for thread in threads {
+        panicked += usize::from(thread.join().is_err());
+    }
+    let stats = cache.stats();
+    println!("{stats}");
+    let mut took = std::mem::take(&mut *worst.lock().unwrap());
+    took.sort();
+    let wrong = WRONG.load(SeqCst);
+    report.row(
+        "soak",
+        "0 errors, 0 wrong values; nothing grows after warm-up",
+        &format!(
+            "{faults} faults, {} outages; {} calls, {} bodies; {panicked} errors, {wrong} wrong; \
+             worst {}; warm {warm:?}, later {later:?}",
+            stats.server().outages,
+            CALLS.load(SeqCst),
+            BODIES.load(SeqCst),
+            took.last().copied().map_or_else(String::new, millis),
+        ),
+        panicked == 0
+            && wrong == 0
+            && later.kilobytes < warm.kilobytes + warm.kilobytes / 4
+            && later.threads <= warm.threads + 8
+            && later.sockets <= warm.sockets + 16,
+    );
+}
+
+/// Keeps the longest calls of a caller.
+fn keep(worst: &Mutex<Vec<Duration>>, took: &mut Vec<Duration>) {
+    if took.len() == 1000 {
+        worst.lock().unwrap().extend(took.drain(..).max());
+    }
+}
+
+/// Makes a fault and ends it again. Which one it was.
+fn fault(server: &mut Server, proxy: &Proxy) -> &'static str {
+    let a_while = Duration::from_millis(fastrand::u64(100..1000));
+    match fastrand::u8(..11) {
+        0 => {
+            server.kill();
+            sleep(a_while);
+            server.restart();
+            "kill"
+        }
+        1 => {
+            server.freeze();
+            sleep(a_while);
+            server.thaw();
+            "freeze"
+        }
+        2 => {
+            proxy.swallow();
+            "black hole"
+        }
+        3 => {
+            proxy.delay(a_while / 5);
+            sleep(a_while);
+            proxy.delay(Duration::ZERO);
+            "slow"
+        }
+        4 => {
+            proxy.cut();
+            "cut"
+        }
+        5 => {
+            proxy.corrupt(true);
+            sleep(a_while / 4);
+            proxy.corrupt(false);
+            "junk on the wire"
+        }
+        6 => {
+            server.cli(&["FLUSHALL"]);
+            "FLUSHALL"
+        }
+        7 => {
+            server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+            "CLIENT KILL"
+        }
+        8 => {
+            server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+            sleep(a_while);
+            server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+            "full"
+        }
+        9 => {
+            server.cli(&["CLIENT", "PAUSE", &a_while.as_millis().to_string()]);
+            "CLIENT PAUSE"
+        }
+        _ => {
+            server.cli(&["SCRIPT", "FLUSH"]);
+            "SCRIPT FLUSH"
+        }
+    }
+}
