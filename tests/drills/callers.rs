@@ -1,5 +1,6 @@
 //! Callers that call on and on while something happens to the server, and what they saw.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -9,7 +10,8 @@ use cache_runtime::{Cache, Seen, blocking, observe, read_through, uncached};
 use tokio::runtime::{Builder, Runtime};
 
 pub const BODY: Duration = Duration::from_millis(2);
-const KEYS: u64 = 50;
+/// So many that callers seldom meet: who meets another's body waits for it.
+const KEYS: u64 = 2000;
 
 pub fn value(n: u64) -> u64 {
     n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -117,6 +119,11 @@ impl Callers {
         }
     }
 
+    /// Another task for the runtime of the async callers.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
+    }
+
     pub fn end(self) -> Calls {
         self.stop.store(true, Relaxed);
         let mut panicked = 0;
@@ -158,6 +165,10 @@ impl Calls {
             calls: self.calls.iter().filter(within).copied().collect(),
             panicked: 0,
         }
+    }
+
+    pub fn hits(&self) -> usize {
+        self.calls.iter().filter(|call| call.hit).count()
     }
 
     /// The longest of the calls of the cache, over the body.

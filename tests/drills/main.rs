@@ -35,6 +35,10 @@ const DRILLS: &[(&str, Drill)] = &[
     ("kill-restart", |report, _| outages::kill_restart(report)),
     ("freeze", |report, _| outages::freeze(report)),
     ("black-hole", |report, _| outages::black_hole(report)),
+    ("idle-black-hole", |report, _| {
+        outages::idle_black_hole(report)
+    }),
+    ("starved", |report, _| outages::starved(report)),
     ("open-breaker", |report, _| outages::open_breaker(report)),
     ("oom", refusals::oom),
     ("no-write-right", refusals::no_write_right),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::Cache;
 
-use crate::callers::{Callers, Calls, load};
+use crate::callers::{Callers, Calls, load, load_sync};
 use crate::proxy::Proxy;
 use crate::report::{DEADLINE, HALF_A_SECOND, Report, SLACK, millis};
 use crate::support::{Server, free_port};
@@ -138,6 +138,73 @@ pub fn black_hole(report: &mut Report) {
                 && outages == 0,
         );
     }
+}
+
+/// Open sockets are swallowed while nobody uses them.
+pub fn idle_black_hole(report: &mut Report) {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let cache = Cache::open(&proxy.url()).unwrap();
+    let runtime = crate::callers::runtime();
+    let _inside = cache.enter();
+    let both = || {
+        let start = Instant::now();
+        runtime.block_on(async {
+            let call = tokio::spawn(cache.scope(load(1)));
+            call.await.unwrap();
+        });
+        load_sync(1);
+        start.elapsed()
+    };
+    both();
+    proxy.swallow();
+    sleep(Duration::from_secs(8));
+    let took = both();
+    report.row(
+        "idle black-hole",
+        "found out within 8 s by a PING; nobody pays the deadline",
+        &format!("both calls took {}", millis(took)),
+        took < DEADLINE,
+    );
+}
+
+/// Far more to do than there are cores, and workers of the runtime that are blocked.
+pub fn starved(report: &mut Report) {
+    let server = Server::start();
+    let cache = server.cache();
+    let callers = Callers::start(&cache, 16, 8);
+    let end = Instant::now() + Duration::from_secs(4);
+    let spinners = (0..16).map(|_| {
+        std::thread::spawn(move || {
+            while Instant::now() < end {
+                std::hint::spin_loop();
+            }
+        })
+    });
+    let spinners: Vec<_> = spinners.collect();
+    while Instant::now() < end {
+        // Now one worker is blocked, now both, with whatever was to be woken on them.
+        for _ in 0..fastrand::usize(1..3) {
+            callers.spawn(async { sleep(Duration::from_millis(fastrand::u64(50..400))) });
+        }
+        sleep(Duration::from_millis(300));
+    }
+    for spinner in spinners {
+        spinner.join().unwrap();
+    }
+    let calls = callers.end();
+    let outages = cache.stats().server().outages;
+    report.row(
+        "starved",
+        "a starved machine is no dead Redis: 0 outages",
+        &format!(
+            "{} calls, {} errors, {} hits; {outages} outages",
+            calls.calls.len(),
+            calls.errors(),
+            calls.hits()
+        ),
+        calls.errors() == 0 && outages == 0,
+    );
 }
 
 /// What a call costs over its body while the server is away.

@@ -113,10 +113,8 @@ impl Server {
         self.signal("CONT");
     }
 
-    fn signal(&self, signal: &str) {
-        let mut kill = Command::new("kill");
-        let status = kill.args(["-s", signal, &self.pid]).status();
-        assert!(status.unwrap().success());
+    fn signal(&self, word: &str) {
+        signal(word, &self.pid);
     }
 }
 
@@ -180,6 +178,11 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+fn signal(word: &str, pid: &str) {
+    let status = Command::new("kill").args(["-s", word, pid]).status();
+    assert!(status.unwrap().success());
 }
 
 /// Waits until the cache asks its server again, without asking for it in any other way than a caller
@@ -279,6 +282,13 @@ impl Worker {
             .unwrap()
             .write_all(b"go\n")
             .unwrap();
+    }
+
+    /// Stops it, and lets it go on after this while as if nothing had been.
+    pub fn stop_for(&self, a_while: std::time::Duration) {
+        signal("STOP", &self.child.id().to_string());
+        std::thread::sleep(a_while);
+        signal("CONT", &self.child.id().to_string());
     }
 
     pub fn kill(mut self) {

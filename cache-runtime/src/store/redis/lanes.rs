@@ -163,18 +163,22 @@ impl Lanes {
             return None;
         }
         let id = runtime.id();
-        let mut by_runtime = lock(&self.by_runtime);
-        if let Some(pair) = by_runtime.get(&id) {
-            return Some(pair.clone());
-        }
-        let pair = Arc::new((self.make)());
-        by_runtime.insert(id, pair.clone());
+        let pair = {
+            let mut by_runtime = lock(&self.by_runtime);
+            if let Some(pair) = by_runtime.get(&id) {
+                return Some(pair.clone());
+            }
+            let pair = Arc::new((self.make)());
+            by_runtime.insert(id, pair.clone());
+            pair
+        };
         let entry = Entry {
             by_runtime: Arc::downgrade(&self.by_runtime),
             id,
             pair: Arc::downgrade(&pair),
         };
-        // Dropped by the runtime when it ends, and the entry with it.
+        // Dropped by the runtime when it ends, and the entry with it: in this very call if it is
+        // ending, so the lock is not held here.
         let watch = runtime.spawn(async move {
             let _entry = entry;
             std::future::pending::<()>().await;
