@@ -49,6 +49,52 @@ async fn a_server_that_was_never_there_stops_neither_start_nor_calls() {
 }
 
 #[tokio::test]
+async fn a_server_that_comes_later_is_found_without_any_further_doing() {
+    let port = free_port();
+    let cache = Cache::open(&format!("redis://127.0.0.1:{port}")).unwrap();
+    answers(&cache).await;
+    let _server = Server::start_at(port);
+    until_back(&cache).await;
+    answers(&cache).await;
+    answers(&cache).await;
+    assert_eq!((hits(&cache, "async"), hits(&cache, "sync")), (8, 8));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_network_does_the_caller_has_its_value() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let cache = Cache::open(&proxy.url()).unwrap();
+    answers(&cache).await;
+    for fault in ["cut", "junk", "slow"] {
+        match fault {
+            "cut" => proxy.cut(),
+            "junk" => proxy.corrupt(true),
+            _ => proxy.delay(Duration::from_millis(300)),
+        }
+        answers(&cache).await;
+        answers(&cache).await;
+        proxy.corrupt(false);
+        proxy.delay(Duration::ZERO);
+        until_back(&cache).await;
+    }
+    // The connection for reads may still be waiting for what was delayed.
+    let start = Instant::now();
+    loop {
+        let before = hits(&cache, "async");
+        answers(&cache).await;
+        if hits(&cache, "async") - before == 8 {
+            break;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{}",
+            cache.stats()
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_killed_server_is_used_again_when_it_is_back() {
     let mut server = Server::start();
     let cache = server.cache();

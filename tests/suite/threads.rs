@@ -1,6 +1,7 @@
 //! Who may call: any thread, with a runtime or without, of any kind.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use cache_runtime::{Cache, Invalidated, read_through};
@@ -182,4 +183,43 @@ fn a_runtime_without_reactor_and_timers_is_served_by_the_io_thread() {
         assert_eq!(runtime.block_on(runtime.spawn(call)).unwrap(), 9);
     }
     assert!(cache.stats().functions()[0].hits >= 1);
+}
+
+#[test]
+fn a_runtime_that_ends_while_calls_come_is_not_kept_from_ending() {
+    #[read_through(ttl = 60)]
+    async fn square(n: u64) -> u64 {
+        n * n
+    }
+
+    let server = Server::start();
+    let (ended, ends) = mpsc::channel();
+    std::thread::spawn(move || {
+        let cache = server.cache();
+        for _ in 0..20 {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            let calling = cache.clone();
+            runtime.spawn(cache.scope(async move {
+                loop {
+                    square(3).await;
+                    let _inside = calling.enter();
+                    run("a thread");
+                }
+            }));
+            std::thread::sleep(Duration::from_millis(10));
+            drop(runtime);
+            ended.send(()).unwrap();
+        }
+    });
+    for _ in 0..20 {
+        assert_eq!(
+            ends.recv_timeout(Duration::from_secs(10)),
+            Ok(()),
+            "it hangs"
+        );
+    }
 }
