@@ -11,8 +11,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use crate::cache::Cache;
-use crate::current;
+use crate::current::{self, Current};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::spec::Spec;
@@ -32,7 +31,7 @@ pub(crate) enum Request {
 }
 
 /// The value that a call stands for, and the cache it is in.
-pub(crate) type Addressed = (&'static Spec, Option<Cache>, Key);
+pub(crate) type Addressed = (&'static Spec, Option<Current>, Key);
 
 /// How a call was answered; see [`observe`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,7 +175,7 @@ fn ask<F>(request: Request, only: Option<&'static Spec>, call: F) -> Asking<F> {
 /// [`ErrorKind::NotCached`] if no annotated call was reached by that poll, naming the future's type.
 /// What such a future does before it first waits has then happened: a future cannot be asked what
 /// it is without being polled. Inside an in-memory cache (a test with a mock in the call's place)
-/// that counts as [`Invalidated::Absent`]. Otherwise as [`Cache::invalidate`].
+/// that counts as [`Invalidated::Absent`]. Otherwise as [`Cache::invalidate`](crate::Cache::invalidate).
 pub async fn invalidate<F: Future>(call: F) -> Result<Invalidated, Error> {
     let report = Report::new();
     {

@@ -390,7 +390,7 @@ impl Cache {
         key: &Key,
         elapsed: impl FnOnce() -> Duration,
     ) {
-        if self.shared.listeners.any() {
+        if self.is_listened_to() {
             self.shared.listeners.tell(&Event {
                 kind,
                 function,
@@ -398,6 +398,11 @@ impl Cache {
                 elapsed: elapsed(),
             });
         }
+    }
+
+    /// Whether anybody wants to know of events, and of their times.
+    pub(crate) fn is_listened_to(&self) -> bool {
+        self.shared.listeners.any()
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -18,14 +18,15 @@
 mod elsewhere;
 mod unanswered;
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::elsewhere::Elsewhere;
 use self::unanswered::Unanswered;
 use crate::address::{self, Report, Request, Seen};
 use crate::body;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::event::EventKind;
 use crate::exec;
 use crate::flight::{Boarded, Followed, Follower, Leader, Stamp};
@@ -33,45 +34,57 @@ use crate::lease::Token;
 use crate::load::{Claim, Load, Place, Why};
 use crate::request::Call;
 use crate::spec::Spec;
-use crate::store::{Leased, Left, Lock};
+use crate::store::{Found as Stored, Leased, Left, Lock, Reading};
 
 /// What the story came to.
 #[derive(Debug)]
 pub(crate) enum Looked {
     Found(Found),
     /// The body is to run.
-    Load(Load),
+    Load(Box<Load>),
     /// The call was only asked for its address.
     Addressed,
 }
 
-/// How a call goes on after what needs no waiting.
-#[derive(Debug)]
-pub(crate) enum Begun {
-    Looked(Looked),
-    /// Somebody is to be asked or waited for.
-    Looking(Looking),
-}
-
-#[derive(Debug)]
-pub(crate) enum Looking {
-    Search(Search),
-    Refresh(Arc<Place>),
-}
-
-impl Looking {
-    pub(crate) async fn run(self) -> Looked {
-        match self {
-            Self::Search(search) => search.run().await,
-            Self::Refresh(place) => refresh(place).await,
+/// What one call comes to. A hit ends here, in the caller's own future; what it takes to load is
+/// boxed, so that it is not in the future of each hit.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn holds each of its arguments twice"
+)]
+pub(crate) fn look(call: Call) -> impl Future<Output = Looked> + Send {
+    async move {
+        let mut search = match begin(call) {
+            Begun::Looked(looked) => return looked,
+            Begun::Search(search) => search,
+        };
+        if search.is_refresh {
+            return Box::pin(refresh(search.place)).await;
+        }
+        if search.place.cache.board().has(&search.place.key) {
+            return Box::pin(search.run()).await;
+        }
+        let read = search.read().await;
+        match search.stored(read) {
+            None => Box::pin(search.run()).await,
+            Some((json, left)) if search.is_fresh(left) => {
+                Looked::Found(search.found(json, EventKind::Hit, None))
+            }
+            Some((json, _)) => Box::pin(search.stale(json)).await,
         }
     }
 }
 
+/// How a call goes on after what needs no waiting.
+enum Begun {
+    Looked(Looked),
+    /// Somebody is to be asked or waited for.
+    Search(Search),
+}
+
 /// What needs no waiting: no future is made for it, since a call must cost next to nothing while
 /// the server is away.
-pub(crate) fn begin(call: Call) -> Begun {
-    let began = Instant::now();
+fn begin(call: Call) -> Begun {
     let spec = call.spec();
     let request = address::take(spec);
     call.claim_name();
@@ -88,39 +101,33 @@ pub(crate) fn begin(call: Call) -> Begun {
     let Some(cache) = cache.filter(|_| !uncached) else {
         return Begun::Looked(past(spec, None, report));
     };
-    let place = Arc::new(Place {
-        counters: cache.ledger().of(spec),
-        key: key.under(cache.prefix()),
-        cache,
-        spec,
-        began,
-    });
+    let place = Place::new(cache, key, spec);
     if !place.is_usable() || body::is_loading(&place) {
         return Begun::Looked(past(spec, Some(place), report));
     }
-    if matches!(request, Some(Request::Refresh)) {
-        return Begun::Looking(Looking::Refresh(place));
-    }
-    let search = Search::new(place, report);
-    if search.place.cache.store().is_away()
+    let mut search = Search::new(place, report);
+    search.is_refresh = matches!(request, Some(Request::Refresh));
+    if !search.is_refresh
+        && search.place.cache.store().is_away()
         && let Boarded::Leader(leader) = search.place.cache.board().board(&search.place.key)
     {
         return Begun::Looked(search.load(leader, Claim::None));
     }
-    Begun::Looking(Looking::Search(search))
+    Begun::Search(search)
 }
 
-fn past(spec: &'static Spec, place: Option<Arc<Place>>, report: Option<Report<Seen>>) -> Looked {
+fn past(spec: &'static Spec, place: Option<Place>, report: Option<Report<Seen>>) -> Looked {
     if let Some(report) = report {
         report.set(Seen::Bypassed);
     }
-    Looked::Load(Load::past(spec, place))
+    Looked::Load(Box::new(Load::past(spec, place.map(Arc::new))))
 }
 
 /// The body runs whatever is stored. While it runs, an old value stays in place, so the token
 /// stands beside it; if the new value is then refused, the old one goes, since the caller asked
 /// for the new.
-async fn refresh(place: Arc<Place>) -> Looked {
+async fn refresh(mut place: Place) -> Looked {
+    place.begins();
     let store = place.cache.store();
     let life = place.spec.lease.unwrap_or(Spec::LEASE);
     place.cache.board().detach(&place.key);
@@ -150,13 +157,13 @@ async fn refresh(place: Arc<Place>) -> Looked {
         // Nothing can be stored, but the old value is known to be wrong. An error leaves it.
         let _ = place.cache.remove(&place.key).await;
     }
-    Looked::Load(Load::of(place, claim, None))
+    Looked::Load(Box::new(Load::of(Arc::new(place), claim, None)))
 }
 
 /// The looking of one call, until it has a value or runs the body.
 #[derive(Debug)]
 pub(crate) struct Search {
-    place: Arc<Place>,
+    place: Place,
     report: Option<Report<Seen>>,
     /// Stored bytes that turned out to be unusable, and are to be replaced.
     unusable: Option<Vec<u8>>,
@@ -165,6 +172,8 @@ pub(crate) struct Search {
     /// The server could not be asked.
     outage: bool,
     missed: bool,
+    /// It is to be loaded whatever is stored.
+    is_refresh: bool,
     /// A flight ended with nothing that this call may take.
     again: bool,
 }
@@ -175,19 +184,20 @@ pub(crate) struct Found {
     pub(crate) json: Vec<u8>,
     how: EventKind,
     /// For a stale value: the refresh of it.
-    refresh: Option<Load>,
+    refresh: Option<Box<Load>>,
     search: Search,
 }
 
 impl Found {
     /// It is the answer; what comes with it is the refresh to run behind.
-    pub(crate) fn used(self) -> Option<Load> {
+    pub(crate) fn used(self) -> Option<Box<Load>> {
         self.search.place.tell(self.how);
         self.search.see(match self.how {
             EventKind::Joined => Seen::Joined,
             EventKind::Stale => Seen::Stale,
             _ => Seen::Stored,
         });
+        self.search.place.key.recycle();
         self.refresh
     }
 
@@ -213,7 +223,7 @@ impl Found {
 }
 
 impl Search {
-    fn new(place: Arc<Place>, report: Option<Report<Seen>>) -> Self {
+    fn new(place: Place, report: Option<Report<Seen>>) -> Self {
         Self {
             place,
             report,
@@ -221,30 +231,26 @@ impl Search {
             rounds: 0,
             outage: false,
             missed: false,
+            is_refresh: false,
             again: false,
         }
     }
 
+    /// Nothing usable was found stored: waits for who loads it, or loads it.
     pub(crate) async fn run(mut self) -> Looked {
         // Two programs that cannot read each other's values would go on replacing them.
         const MOST_ROUNDS: u32 = 3;
+        self.place.begins();
+        self.miss();
         while self.rounds < MOST_ROUNDS && !self.patience().is_zero() {
-            let boarded = match self.place.cache.board().join(&self.place.key) {
-                Some(follower) => Boarded::Follower(follower),
-                None => {
-                    if let Some((json, left)) = self.stored().await {
-                        return self.found(json, left).await;
-                    }
-                    self.miss();
-                    self.place.cache.board().board(&self.place.key)
-                }
-            };
-            let follower = match boarded {
+            let follower = match self.place.cache.board().board(&self.place.key) {
                 Boarded::Leader(leader) => return self.lead(leader).await,
                 Boarded::Follower(follower) => follower,
             };
             match self.follow(follower).await {
-                Some(Followed::Take(json)) => return self.joined(&json),
+                Some(Followed::Take(json)) => {
+                    return Looked::Found(self.found(json.to_vec(), EventKind::Joined, None));
+                }
                 Some(Followed::Lead(leader)) => return self.lead(leader).await,
                 Some(Followed::LookAgain) => self.again = true,
                 Some(Followed::Alone) | None => break,
@@ -255,10 +261,7 @@ impl Search {
 
     /// How long this call may still wait for others.
     fn patience(&self) -> Duration {
-        self.place
-            .spec
-            .follow
-            .saturating_sub(self.place.began.elapsed())
+        self.place.spec.follow.saturating_sub(self.place.elapsed())
     }
 
     fn see(&self, seen: Seen) {
@@ -273,70 +276,50 @@ impl Search {
         }
     }
 
-    /// A stored value, if there is one that was not found unusable already. Those who look again
-    /// do so together, by the lease of one of them.
-    async fn stored(&mut self) -> Option<(Vec<u8>, Left)> {
-        if self.unusable.is_some() || self.again {
-            return None;
-        }
+    fn read(&self) -> Reading<'_> {
         let with_left = self.place.spec.stale.is_some();
-        match self
-            .place
-            .cache
-            .store()
-            .get(&self.place.key, with_left)
-            .await
-        {
-            Ok(found) => {
-                let json = found.json.filter(|json| Token::read(json).is_none())?;
-                Some((json, found.left))
-            }
-            Err(_) => {
-                self.outage = true;
-                None
-            }
-        }
+        self.place.cache.store().get(&self.place.key, with_left)
+    }
+
+    /// The stored value, if there is one.
+    fn stored(&mut self, read: Result<Stored, Error>) -> Option<(Vec<u8>, Left)> {
+        let Ok(stored) = read else {
+            self.outage = true;
+            return None;
+        };
+        let json = stored.json.filter(|json| Token::read(json).is_none())?;
+        Some((json, stored.left))
     }
 
     async fn follow(&mut self, follower: Follower) -> Option<Followed> {
-        self.miss();
         self.place.tell(EventKind::Waited);
         exec::within(self.patience(), follower.wait()).await
     }
 
-    fn joined(self, json: &[u8]) -> Looked {
-        Looked::Found(Found {
-            json: json.to_vec(),
-            how: EventKind::Joined,
-            refresh: None,
-            search: self,
-        })
+    fn is_fresh(&self, left: Left) -> bool {
+        match (self.place.spec.stale, left) {
+            (Some(stale), Left::For(left)) => left > stale,
+            _ => true,
+        }
     }
 
-    async fn found(self, json: Vec<u8>, left: Left) -> Looked {
-        let is_stale = match (self.place.spec.stale, left) {
-            (Some(stale), Left::For(left)) => left <= stale,
-            _ => false,
-        };
-        let refresh = if is_stale {
-            self.claim_refresh().await
-        } else {
-            None
-        };
-        Looked::Found(Found {
+    fn found(self, json: Vec<u8>, how: EventKind, refresh: Option<Box<Load>>) -> Found {
+        Found {
             json,
-            how: if is_stale {
-                EventKind::Stale
-            } else {
-                EventKind::Hit
-            },
+            how,
             refresh,
             search: self,
-        })
+        }
+    }
+
+    async fn stale(mut self, json: Vec<u8>) -> Looked {
+        self.place.begins();
+        let refresh = self.claim_refresh().await;
+        Looked::Found(self.found(json, EventKind::Stale, refresh))
     }
 
     /// The refresh of a stale value, if nobody of the fleet is at it and there is room for it.
-    async fn claim_refresh(&self) -> Option<Load> {
+    async fn claim_refresh(&self) -> Option<Box<Load>> {
         let permit = self.place.cache.begin_behind()?;
         let token = Token::fresh();
         let life = self.place.spec.lease.unwrap_or(Spec::LEASE);
@@ -349,9 +332,9 @@ impl Search {
             return None;
         }
         let claim = Load::hold(&self.place, token, Lock::Refresh, Why::Behind, None);
-        let mut load = Load::of(self.place.clone(), claim, None);
+        let mut load = Load::of(Arc::new(self.place.clone()), claim, None);
         load.permit = Some(permit);
-        Some(load)
+        Some(Box::new(load))
     }
 
     /// Loads, for everybody in this process.
@@ -426,7 +409,8 @@ impl Search {
     async fn unfenced(mut self, leader: Leader) -> Looked {
         if std::mem::take(&mut self.again) {
             let sent = leader.stamp();
-            if let Some((json, _)) = self.stored().await {
+            let read = self.read().await;
+            if let Some((json, _)) = self.stored(read) {
                 return self.arrived(leader, json, sent);
             }
         }
@@ -443,18 +427,14 @@ impl Search {
             Claim::None => Seen::Bypassed,
             _ => Seen::Loaded,
         });
-        Looked::Load(Load::of(self.place, claim, Some(leader)))
+        let load = Load::of(Arc::new(self.place), claim, Some(leader));
+        Looked::Load(Box::new(load))
     }
 
     fn arrived(self, leader: Leader, json: Vec<u8>, sent: Stamp) -> Looked {
         leader.answer(&json.as_slice().into(), sent);
         leader.land();
-        Looked::Found(Found {
-            json,
-            how: EventKind::Joined,
-            refresh: None,
-            search: self,
-        })
+        Looked::Found(self.found(json, EventKind::Joined, None))
     }
 }
 

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::address::no_cache;
-use crate::cache::Cache;
 use crate::config::Config;
+use crate::current::Current;
 use crate::error::Error;
 use crate::exec;
 use crate::json::{Codec, Decode, Stored};
@@ -34,7 +34,7 @@ pub fn key(call: Call) -> String {
 
 // The cache is looked up when the future is polled, not when it is made: `cache.scope(..)` is
 // handed the finished future and means it all the same.
-fn resolve(call: Call) -> Result<(Cache, Key), Error> {
+fn resolve(call: Call) -> Result<(Current, Key), Error> {
     let (cache, key) = call.resolve();
     let cache = cache.ok_or_else(no_cache)?;
     let key = cache.usable(key)?;
@@ -53,7 +53,7 @@ pub fn invalidate(call: Call) -> Op<Invalidated> {
 /// The same for a sync function.
 ///
 /// # Errors
-/// As [`Cache::invalidate`].
+/// As [`Cache::invalidate`](crate::Cache::invalidate).
 pub fn invalidate_sync(call: Call) -> Result<Invalidated, Error> {
     exec::wait(invalidate(call))
 }
@@ -73,7 +73,7 @@ pub fn put<R>(call: Call, value: &impl Stored<R>, ttl: Option<Option<Duration>>)
 /// The same for a sync function.
 ///
 /// # Errors
-/// As [`Cache::set`].
+/// As [`Cache::set`](crate::Cache::set).
 pub fn put_sync<R>(
     call: Call,
     value: &impl Stored<R>,
@@ -140,7 +140,7 @@ impl<R, V> fmt::Debug for PeekMany<R, V> {
 /// The same for a sync function.
 ///
 /// # Errors
-/// As [`Cache::get`].
+/// As [`Cache::get`](crate::Cache::get).
 pub fn peek_many_sync<R: Inner<V>, V>(
     calls: Vec<Call>,
     codec: Codec<R>,
@@ -181,7 +181,7 @@ impl<R, V> fmt::Debug for Peek<R, V> {
 /// The same for a sync function.
 ///
 /// # Errors
-/// As [`Cache::get`].
+/// As [`Cache::get`](crate::Cache::get).
 pub fn peek_sync<R: Inner<V>, V>(call: Call, codec: Codec<R>) -> Result<Option<V>, Error> {
     exec::wait(peek(call, codec))
 }

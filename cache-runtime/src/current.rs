@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,13 +33,33 @@ pub(crate) fn install(cache: &Cache) -> Result<(), Error> {
     ))
 }
 
+/// The cache of one call. That of the process is only pointed at: all threads would otherwise write
+/// to its count of handles, on every call.
+#[derive(Clone, Debug)]
+pub(crate) enum Current {
+    Process(&'static Cache),
+    Own(Cache),
+}
+
+impl Deref for Current {
+    type Target = Cache;
+
+    fn deref(&self) -> &Cache {
+        match self {
+            Self::Process(cache) => cache,
+            Self::Own(cache) => cache,
+        }
+    }
+}
+
 /// The cache of a call of a function whose own cache is `own`.
-pub(crate) fn of_call(own: Option<Cache>) -> Option<Cache> {
-    entered().or(own).or_else(of_process)
+pub(crate) fn of_call(own: Option<Cache>) -> Option<Current> {
+    let own = entered().or(own).map(Current::Own);
+    own.or_else(|| of_process().map(Current::Process))
 }
 
 pub(crate) fn current() -> Option<Cache> {
-    of_call(None)
+    of_call(None).map(|current| Cache::clone(&current))
 }
 
 pub(crate) fn entered() -> Option<Cache> {
@@ -49,14 +70,14 @@ pub(crate) fn entered() -> Option<Cache> {
         .flatten()
 }
 
-fn of_process() -> Option<Cache> {
+fn of_process() -> Option<&'static Cache> {
     static FROM_ENV: OnceLock<Result<Cache, Error>> = OnceLock::new();
     static WARNED: AtomicBool = AtomicBool::new(false);
     if let Some(installed) = INSTALLED.get() {
-        return Some(installed.clone());
+        return Some(installed);
     }
     match FROM_ENV.get_or_init(Cache::from_env) {
-        Ok(cache) => Some(cache.clone()),
+        Ok(cache) => Some(cache),
         Err(error) => {
             if !WARNED.swap(true, Ordering::Relaxed) {
                 tracing::warn!(

@@ -19,6 +19,7 @@
 //! follower that is dropped leaves; the last one out takes the flight off the board.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -135,8 +136,25 @@ impl Flight {
 
 /// All flights of a cache.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Board {
-    flights: Arc<Mutex<HashMap<Key, Arc<Flight>>>>,
+pub(crate) struct Board(Arc<Flights>);
+
+#[derive(Debug, Default)]
+struct Flights {
+    by_key: Mutex<HashMap<Key, Arc<Flight>>>,
+    /// Read on every call, so that nothing is locked while nothing is loaded.
+    count: AtomicUsize,
+}
+
+/// The flights, locked; how many there are is told when they are left.
+struct Locked<'a> {
+    by_key: MutexGuard<'a, HashMap<Key, Arc<Flight>>>,
+    count: &'a AtomicUsize,
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.count.store(self.by_key.len(), Ordering::Release);
+    }
 }
 
 /// How somebody boards.
@@ -150,7 +168,7 @@ impl Board {
     /// The flight of this key, as its leader if there was none.
     pub(crate) fn board(&self, key: &Key) -> Boarded {
         let mut flights = self.flights();
-        if let Some(flight) = flights.get(key) {
+        if let Some(flight) = flights.by_key.get(key) {
             return Boarded::Follower(self.follow(key, flight));
         }
         let flight = Arc::<Flight>::default();
@@ -159,23 +177,23 @@ impl Board {
             state.leading = true;
             state.members = 1;
         }
-        flights.insert(key.clone(), flight.clone());
+        flights.by_key.insert(key.clone(), flight.clone());
         Boarded::Leader(Leader::new(self.member(key, flight)))
     }
 
-    /// The flight of this key, if one is under way.
-    pub(crate) fn join(&self, key: &Key) -> Option<Follower> {
-        let flights = self.flights();
-        flights.get(key).map(|flight| self.follow(key, flight))
+    /// Whether a flight of this key is under way. One that just begins may be missed: who reads what
+    /// is stored meets it on boarding.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        !self.is_empty() && self.flights().by_key.contains_key(key)
     }
 
     /// Takes the flight of this key off the board: who comes now starts anew.
     pub(crate) fn detach(&self, key: &Key) {
-        self.flights().remove(key);
+        self.flights().by_key.remove(key);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.flights().is_empty()
+        self.0.count.load(Ordering::Acquire) == 0
     }
 
     fn follow(&self, key: &Key, flight: &Arc<Flight>) -> Follower {
@@ -198,8 +216,12 @@ impl Board {
         }
     }
 
-    fn flights(&self) -> MutexGuard<'_, HashMap<Key, Arc<Flight>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    fn flights(&self) -> Locked<'_> {
+        let by_key = self.0.by_key.lock();
+        Locked {
+            by_key: by_key.unwrap_or_else(PoisonError::into_inner),
+            count: &self.0.count,
+        }
     }
 }
 
@@ -212,9 +234,10 @@ struct Member {
 }
 
 /// Takes this flight, and not its successor, off the board.
-fn take_off(flights: &mut HashMap<Key, Arc<Flight>>, key: &Key, flight: &Arc<Flight>) {
-    if flights.get(key).is_some_and(|of| Arc::ptr_eq(of, flight)) {
-        flights.remove(key);
+fn take_off(flights: &mut Locked<'_>, key: &Key, flight: &Arc<Flight>) {
+    let of_key = flights.by_key.get(key);
+    if of_key.is_some_and(|of| Arc::ptr_eq(of, flight)) {
+        flights.by_key.remove(key);
     }
 }
 

@@ -10,9 +10,13 @@ mod part;
 mod writer;
 
 use std::fmt;
+use std::io::Write;
+
+use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 
 pub use self::part::{CacheKey, KeyArg};
 pub use self::writer::KeyWriter;
+pub(crate) use self::writer::is_plain;
 
 /// A key of the cache, built by hand and encoded as the attribute encodes its own.
 ///
@@ -108,21 +112,83 @@ impl Key {
 
     /// The key as the server sees it, under this prefix.
     pub(crate) fn on_server(&self, prefix: &str) -> String {
-        if self.raw || prefix.is_empty() {
-            return self.text.clone();
+        self.under_prefix(prefix).to_string()
+    }
+
+    /// The same, not put together yet.
+    pub(crate) fn under_prefix<'a>(&'a self, prefix: &'a str) -> OnServer<'a> {
+        let prefix = (!self.raw && !prefix.is_empty()).then_some(prefix);
+        OnServer {
+            prefix,
+            rest: &self.text,
         }
-        let mut full = String::with_capacity(prefix.len() + 1 + self.text.len());
-        full.push_str(prefix);
-        full.push(':');
-        full.push_str(&self.text);
-        full
     }
 
     pub(crate) fn len_on_server(&self, prefix: &str) -> usize {
-        let prefixed = !self.raw && !prefix.is_empty();
-        self.text.len() + if prefixed { prefix.len() + 1 } else { 0 }
+        self.under_prefix(prefix).len()
+    }
+
+    /// Lets the next key on this thread be written where this one stood, so that a hit allocates
+    /// nothing for its key.
+    pub(crate) fn recycle(self) {
+        writer::recycle(self.text);
     }
 }
+
+/// A key as the server sees it, before its pieces are put together: most ways to the server copy
+/// them into a buffer anyway.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnServer<'a> {
+    prefix: Option<&'a str>,
+    rest: &'a str,
+}
+
+impl<'a> OnServer<'a> {
+    /// A key that was put together.
+    pub(crate) fn whole(key: &'a str) -> Self {
+        Self {
+            prefix: None,
+            rest: key,
+        }
+    }
+
+    fn pieces(self) -> [&'a str; 3] {
+        match self.prefix {
+            Some(prefix) => [prefix, ":", self.rest],
+            None => ["", "", self.rest],
+        }
+    }
+
+    fn len(self) -> usize {
+        self.pieces().iter().map(|piece| piece.len()).sum()
+    }
+
+    pub(crate) fn write_to(self, buffer: &mut Vec<u8>) {
+        for piece in self.pieces() {
+            buffer.extend_from_slice(piece.as_bytes());
+        }
+    }
+}
+
+impl fmt::Display for OnServer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces()
+            .iter()
+            .try_for_each(|piece| f.write_str(piece))
+    }
+}
+
+impl ToRedisArgs for OnServer<'_> {
+    fn write_redis_args<W: RedisWrite + ?Sized>(&self, out: &mut W) {
+        let mut argument = out.writer_for_next_arg();
+        for piece in self.pieces() {
+            // What it writes to is memory, which takes everything.
+            let _ = argument.write_all(piece.as_bytes());
+        }
+    }
+}
+
+impl ToSingleRedisArg for OnServer<'_> {}
 
 /// What a cluster hashes of a key with braces
 /// ([specification](https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags)).

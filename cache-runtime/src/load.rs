@@ -5,30 +5,52 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::behind::Permit;
-use crate::cache::Cache;
+use crate::current::Current;
 use crate::error::ErrorKind;
-use crate::event::{Counters, EventKind};
+use crate::event::EventKind;
 use crate::exec::{self, Ended};
 use crate::flight::{Leader, Stamp};
 use crate::key::Key;
 use crate::lease::Token;
 use crate::spec::{Absence, Spec};
+use crate::stats::Counted;
 use crate::store::Lock;
 
 /// Which value of which function a call is about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
-    pub(crate) cache: Cache,
+    pub(crate) cache: Current,
     pub(crate) key: Key,
     pub(crate) spec: &'static Spec,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) began: Instant,
+    counters: Counted,
+    /// When the call began, as far as anybody wants to know: a hit that nobody listens to does not
+    /// read the clock.
+    began: Option<Instant>,
 }
 
 impl Place {
+    pub(crate) fn new(cache: Current, key: Key, spec: &'static Spec) -> Self {
+        Self {
+            counters: cache.ledger().of(spec),
+            key: key.under(cache.prefix()),
+            spec,
+            began: cache.is_listened_to().then(Instant::now),
+            cache,
+        }
+    }
+
+    /// From here on it takes its time.
+    pub(crate) fn begins(&mut self) {
+        self.began.get_or_insert_with(Instant::now);
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.map_or(Duration::ZERO, |began| began.elapsed())
+    }
+
     pub(crate) fn tell(&self, kind: EventKind) {
         self.counters.add(kind);
-        let elapsed = || self.began.elapsed();
+        let elapsed = || self.elapsed();
         self.cache.tell(kind, self.spec.name, &self.key, elapsed);
     }
 

@@ -1,7 +1,7 @@
 //! One call as the expansion describes it: which function, with which key, in which cache.
 
 use crate::cache::Cache;
-use crate::current;
+use crate::current::{self, Current};
 use crate::key::{Key, KeyWriter};
 use crate::spec::{self, Spec};
 
@@ -20,7 +20,10 @@ impl Call {
     #[must_use]
     pub fn new(spec: &'static Spec) -> Self {
         let mut key = KeyWriter::default();
-        key.name(spec.name);
+        match spec.is_plain {
+            true => key.literal(spec.name),
+            false => key.name(spec.name),
+        }
         key.version(spec.version);
         Self {
             spec,
@@ -64,7 +67,7 @@ impl Call {
     }
 
     /// The cache that this call uses here and now, if there is one, and the key in it.
-    pub(crate) fn resolve(self) -> (Option<Cache>, Key) {
+    pub(crate) fn resolve(self) -> (Option<Current>, Key) {
         (current::of_call(self.own_cache), self.key.finish())
     }
 }

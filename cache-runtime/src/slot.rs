@@ -3,6 +3,7 @@
 //! [`lookup`] and [`lookup_sync`] are two thin drivers round the one story in [`call`](crate::call);
 //! they differ in how they wait.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, IntoFuture, pending};
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use crate::address;
 use crate::body::{self, Body};
-use crate::call::{Begun, Looked, Search, begin};
+use crate::call::{Looked, Search, look};
 use crate::exec;
 use crate::json::Codec;
 use crate::keep::Policy;
@@ -29,43 +30,32 @@ pub enum Step<R> {
 }
 
 /// Looks for an answer, for an async function.
-pub async fn lookup<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    let mut looking = match go_on(begin(call), codec) {
-        Ok(step) => return step,
-        Err(looking) => looking,
-    };
-    loop {
-        let looked = looking.await;
-        looking = match go_on(Begun::Looked(looked), codec) {
-            Ok(step) => return step,
-            Err(looking) => looking,
-        };
-    }
-}
-
-type Waiting = Pin<Box<dyn Future<Output = Looked> + Send>>;
-
-/// What there is by now, or what to wait for. Boxed: what it takes to look must not be in the future
-/// of each annotated function.
-fn go_on<R>(begun: Begun, codec: Codec<R>) -> Result<Step<R>, Waiting> {
-    let looked = match begun {
-        Begun::Looking(looking) => return Err(Box::pin(looking.run())),
-        Begun::Looked(looked) => looked,
-    };
-    match step(looked, codec) {
-        Read::Step(step) => Ok(step),
-        Read::Unusable(search) => Err(Box::pin(search.run())),
-        // Who asked for the address drops the call's future now.
-        Read::Addressed => Err(Box::pin(pending())),
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn holds each of its arguments twice"
+)]
+pub fn lookup<R>(call: Call, codec: Codec<R>) -> impl Future<Output = Step<R>> + Send {
+    async move {
+        let mut looked = look(call).await;
+        loop {
+            // Nothing of type `R` is held over an await: it need not be `Send`.
+            let again = match step(looked, codec) {
+                Read::Step(step) => return step,
+                Read::Unusable(search) => Some(Box::pin(search.run())),
+                Read::Addressed => None,
+            };
+            looked = match again {
+                Some(again) => again.await,
+                // Who asked for the address drops this future now.
+                None => match pending::<Infallible>().await {},
+            };
+        }
     }
 }
 
 /// Looks for an answer, for a sync function: on a thread with a runtime or without.
 pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    let mut looked = match begin(call) {
-        Begun::Looked(looked) => looked,
-        Begun::Looking(looking) => exec::wait(looking.run()),
-    };
+    let mut looked = exec::wait(look(call));
     loop {
         let again = match step(looked, codec) {
             Read::Step(step) => return step,
@@ -105,7 +95,8 @@ fn step<R>(looked: Looked, codec: Codec<R>) -> Read<R> {
 #[derive(Debug)]
 #[must_use]
 pub struct Slot<R> {
-    load: Load,
+    // Boxed: it stays in the future of the annotated function while the body runs.
+    load: Box<Load>,
     codec: Codec<R>,
 }
 
@@ -168,10 +159,6 @@ impl<R> Slot<R> {
 
 /// What the body returned, taken apart.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart where it is made"
-)]
 pub enum Loaded<R, K> {
     /// Nothing of it is kept.
     Pass(R),
@@ -205,7 +192,7 @@ impl<K, R> fmt::Debug for Kept<K, R> {
 #[derive(Debug)]
 #[must_use]
 pub struct Fill {
-    load: Load,
+    load: Box<Load>,
     json: Vec<u8>,
     absent: bool,
 }

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::key::is_plain;
+use crate::stats::Home;
+
 /// One annotated function. The attribute makes a static of it.
 #[derive(Debug)]
 pub struct Spec {
@@ -17,6 +20,9 @@ pub struct Spec {
     pub(crate) stale: Option<Duration>,
     pub(crate) lease: Option<Duration>,
     pub(crate) follow: Duration,
+    pub(crate) home: Home,
+    /// Nothing in the name needs to be escaped.
+    pub(crate) is_plain: bool,
 }
 
 /// What becomes of a returned `None`.
@@ -49,6 +55,8 @@ impl Spec {
             stale: None,
             lease: Some(Self::LEASE),
             follow: Duration::from_secs(10),
+            home: Home::new(),
+            is_plain: is_plain(name),
         }
     }
 

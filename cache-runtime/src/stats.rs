@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::event::{Counters, EventKind};
 use crate::spec::Spec;
@@ -165,39 +167,72 @@ impl fmt::Display for Stats {
 }
 
 /// The live counters of a cache.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ledger {
+    number: u64,
     // A function is its static's address: two functions of one name are counted apart.
-    functions: RwLock<HashMap<usize, Arc<Counters>>>,
+    functions: Mutex<HashMap<usize, Arc<Counters>>>,
+}
+
+/// The counters of a function in the first cache that it is called with: most programs have one,
+/// and find them here without a lock.
+pub(crate) type Home = OnceLock<(u64, Arc<Counters>)>;
+
+/// The counters of one function in one cache.
+#[derive(Clone, Debug)]
+pub(crate) enum Counted {
+    Home(&'static Counters),
+    Elsewhere(Arc<Counters>),
+}
+
+impl Deref for Counted {
+    type Target = Counters;
+
+    fn deref(&self) -> &Counters {
+        match self {
+            Self::Home(counters) => counters,
+            Self::Elsewhere(counters) => counters,
+        }
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        static LEDGERS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            number: LEDGERS.fetch_add(1, Ordering::Relaxed),
+            functions: Mutex::default(),
+        }
+    }
 }
 
 impl Ledger {
-    pub(crate) fn of(&self, spec: &'static Spec) -> Arc<Counters> {
-        let address = std::ptr::from_ref(spec) as usize;
-        let known = self
-            .functions
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(counters) = known.get(&address) {
-            return counters.clone();
+    pub(crate) fn of(&self, spec: &'static Spec) -> Counted {
+        let (number, counters) = spec.home.get_or_init(|| (self.number, self.find(spec)));
+        if *number == self.number {
+            return Counted::Home(counters);
         }
-        drop(known);
-        let mut functions = self
-            .functions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        Counted::Elsewhere(self.find(spec))
+    }
+
+    fn find(&self, spec: &'static Spec) -> Arc<Counters> {
+        let address = std::ptr::from_ref(spec) as usize;
+        let mut functions = self.functions();
         let counters = functions.entry(address);
         counters
             .or_insert_with(|| Arc::new(Counters::new(spec.name)))
             .clone()
     }
 
+    fn functions(&self) -> MutexGuard<'_, HashMap<usize, Arc<Counters>>> {
+        self.functions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn read(&self, server: ServerStats) -> Stats {
-        let functions = self
-            .functions
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut functions: Vec<_> = functions
+        let mut functions: Vec<_> = self
+            .functions()
             .values()
             .map(|of| FunctionStats::read(of))
             .collect();

@@ -1,6 +1,5 @@
 //! A token that was sent and whose answer did not come yet.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exec;
@@ -10,10 +9,10 @@ use crate::store::Lock;
 
 /// Dropped without an answer, since its caller left, it gives the token back: the command may still
 /// be on its way, and would lock the key for a whole lease.
-pub(super) struct Unanswered(Option<(Arc<Place>, Token)>);
+pub(super) struct Unanswered(Option<(Place, Token)>);
 
 impl Unanswered {
-    pub(super) fn new(place: &Arc<Place>, token: Token) -> Self {
+    pub(super) fn new(place: &Place, token: Token) -> Self {
         Self(Some((place.clone(), token)))
     }
 

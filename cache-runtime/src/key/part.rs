@@ -54,9 +54,21 @@ macro_rules! as_displayed {
     )*};
 }
 
-as_displayed!(
-    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char
+macro_rules! as_integer {
+    ($($type:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl CacheKey for $type {
+            fn write(&self, key: &mut KeyWriter) {
+                key.integer(*self);
+            }
+        }
+    )*};
+}
+
+as_integer!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
 );
+as_displayed!(bool, char);
 as_displayed!(
     std::num::NonZeroU8,
     std::num::NonZeroU16,

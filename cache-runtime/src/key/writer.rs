@@ -1,13 +1,50 @@
 //! Writes parts so that they cannot be mistaken for each other.
 
+use std::cell::RefCell;
 use std::fmt::{self, Write};
 
 use super::{CacheKey, Key};
 
 /// Takes the parts of a key; what an implementation of [`CacheKey`] writes to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct KeyWriter {
     text: String,
+}
+
+thread_local! {
+    /// Where keys of this thread stood that are not needed any more.
+    static SPARE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps the room of a key for the next one.
+pub(super) fn recycle(mut text: String) {
+    /// As many as there are calls under way on one thread, within reason.
+    const MOST: usize = 64;
+    /// More would be kept for ever for the sake of one long key.
+    const LONGEST: usize = 256;
+    if text.capacity() > LONGEST {
+        return;
+    }
+    text.clear();
+    let keep = |spare: &RefCell<Vec<String>>| {
+        let mut spare = spare.borrow_mut();
+        if spare.len() < MOST {
+            spare.push(text);
+        }
+    };
+    // A thread that ends has no next key.
+    let _ = SPARE.try_with(keep);
+}
+
+impl Default for KeyWriter {
+    fn default() -> Self {
+        const USUAL: usize = 64;
+        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+        let text = spare.ok().flatten();
+        Self {
+            text: text.unwrap_or_else(|| String::with_capacity(USUAL)),
+        }
+    }
 }
 
 impl KeyWriter {
@@ -27,6 +64,11 @@ impl KeyWriter {
         if self.text.len() == before {
             self.text.push('%');
         }
+    }
+
+    /// Writes a number in digits, which need no escaping.
+    pub(super) fn integer(&mut self, value: impl itoa::Integer) {
+        self.text.push_str(itoa::Buffer::new().format(value));
     }
 
     /// Writes `name(a,b)`, the form of a struct or of a variant with fields; without parts the
@@ -135,12 +177,14 @@ impl KeyWriter {
     }
 
     fn escaped(&mut self, text: &str) {
+        if text.bytes().all(is_unreserved) {
+            self.text.push_str(text);
+            return;
+        }
         const HEX: &[u8; 16] = b"0123456789ABCDEF";
         for byte in text.bytes() {
             match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                    self.text.push(char::from(byte));
-                }
+                _ if is_unreserved(byte) => self.text.push(char::from(byte)),
                 _ => {
                     self.text.push('%');
                     self.text.push(char::from(HEX[usize::from(byte >> 4)]));
@@ -149,6 +193,23 @@ impl KeyWriter {
             }
         }
     }
+}
+
+/// Whether nothing in a name needs to be escaped.
+pub(crate) const fn is_plain(name: &str) -> bool {
+    let name = name.as_bytes();
+    let mut index = 0;
+    while index < name.len() {
+        if !name[index].is_ascii_graphic() || matches!(name[index], b'{' | b'}' | b'%') {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~')
 }
 
 struct Escaping<'a>(&'a mut KeyWriter);

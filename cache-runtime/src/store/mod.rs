@@ -5,7 +5,10 @@ pub(crate) mod gated;
 mod memory;
 mod redis;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deadpool_redis::Pool;
@@ -34,6 +37,32 @@ pub(crate) enum Left {
     Unknown,
     Forever,
     For(Duration),
+}
+
+/// A read under way. Not boxed where hits are to be fast.
+pub(crate) enum Reading<'a> {
+    /// Nothing needed to be waited for; taken when it is polled.
+    Now(Option<Result<Found, Error>>),
+    Together(redis::Get<'a>),
+    Boxed(Pin<Box<dyn Future<Output = Result<Found, Error>> + Send + 'a>>),
+}
+
+impl Reading<'_> {
+    fn now(found: Result<Found, Error>) -> Self {
+        Self::Now(Some(found))
+    }
+}
+
+impl Future for Reading<'_> {
+    type Output = Result<Found, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Now(found) => found.take().map_or(Poll::Pending, Poll::Ready),
+            Self::Together(get) => Pin::new(get).poll(context),
+            Self::Boxed(reading) => reading.as_mut().poll(context),
+        }
+    }
 }
 
 /// What came of asking for a lease.
@@ -123,8 +152,16 @@ impl Store {
 
     /// What stands under the key, and with `left` for how long yet. What is no string was never
     /// ours and counts as nothing.
-    pub(crate) async fn get(&self, key: &Key, left: bool) -> Result<Found, Error> {
-        of_each!(self, get(key, left))
+    pub(crate) fn get<'a>(&'a self, key: &'a Key, left: bool) -> Reading<'a> {
+        match self {
+            Self::Redis(redis) => redis.get(key, left),
+            Self::Memory(memory) => Reading::now(Ok(memory.get(key, left))),
+            #[cfg(test)]
+            Self::Gated(memory, gates) => Reading::Boxed(Box::pin(async move {
+                gates.pass("get").await?;
+                Ok(memory.get(key, left))
+            })),
+        }
     }
 
     /// What stands under each key, in their order, in one round trip.

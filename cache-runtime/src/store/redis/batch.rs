@@ -1,298 +1,302 @@
-//! Reads that wait together travel together.
+//! Who waits for which keys, and what goes out together: decides, and sends nothing.
 //!
-//! A lone caller sends its GET from its own task at once. Callers who come while one is under way
-//! wait, and go out as one MGET: one command for the server to parse and one write for the
-//! connection, for up to 128 of them. A batch is sealed when it is sent: nobody joins a read that is
-//! on the wire, since an invalidation may have come, and returned, after it.
-//!
-//! Each of these rules was worth something by measurement:
-//! - one batch at a time, and a further one only when many wait: small batches cost more than they
-//!   save;
-//! - before a batch is taken after a wide one, yield once: those just answered ask again;
-//! - after a batch of one, leave before answering: a lone caller after a burst would otherwise find
-//!   the lane busy with its own last read, for ever.
+//! A batch is one object for all of its callers, so that a call allocates nothing to wait. It is
+//! sealed when it is sent: nobody joins a read that is on the wire, since an invalidation may have
+//! come, and returned, after it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use redis::{Cmd, Pipeline, RedisResult, Value, cmd};
-use tokio::sync::oneshot;
-
-use super::failure::{ended, late, read, unfit};
-use super::lane::{Again, Lane};
+use super::failure::ended;
 use crate::error::Error;
-use crate::store::{Found, Left};
+use crate::key::OnServer;
+use crate::store::Found;
 
-const MOST_KEYS: usize = 128;
-const MOST_BATCHES: usize = 4;
+pub(super) const MOST_KEYS: usize = 128;
+pub(super) const MOST_BATCHES: usize = 4;
 /// So many must wait for a further batch beside one that is under way.
 const WORTH_ANOTHER: usize = 64;
 
 /// What one caller asks for.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) name: String,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) name: OnServer<'a>,
     /// And for how long it stays yet.
     pub(super) left: bool,
 }
 
-struct Waiting {
-    wanted: Wanted,
-    answer: oneshot::Sender<Result<Found, Error>>,
+/// The meeting point of a sender and those who wait for what it gets.
+#[derive(Default)]
+struct Batch {
+    /// Who waits, in the order of coming; none where a caller left.
+    waiting: Mutex<Vec<Option<Waker>>>,
+    /// One for each who waits; each takes its own, so that they do not wait for each other.
+    answers: OnceLock<Result<Vec<Mutex<Option<Found>>>, Error>>,
 }
 
-/// Who waits and what is under way: decides, and does nothing.
+impl Batch {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Option<Waker>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, answers: Result<Vec<Mutex<Option<Found>>>, Error>) {
+        // Only the sender answers, once; its end is an answer only if there was none.
+        if self.answers.set(answers).is_err() {
+            return;
+        }
+        let waiting = std::mem::take(&mut *self.waiting());
+        waiting.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    fn take(&self, index: usize) -> Option<Result<Found, Error>> {
+        Some(match self.answers.get()? {
+            Err(error) => Err(error.clone()),
+            Ok(answers) => {
+                let answer = answers.get(index).and_then(|answer| {
+                    answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+                });
+                answer.ok_or_else(ended)
+            }
+        })
+    }
+}
+
+/// One who waits for an answer.
+pub(super) struct Waiter {
+    batch: Arc<Batch>,
+    index: usize,
+    /// Its waker is the one of the present poll.
+    is_new: bool,
+}
+
+impl Future for Waiter {
+    type Output = Result<Found, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(answer) = self.batch.take(self.index) {
+            return Poll::Ready(answer);
+        }
+        if std::mem::take(&mut self.is_new) {
+            return Poll::Pending;
+        }
+        let mut waiting = self.batch.waiting();
+        // The sender answers first and then takes the wakers.
+        if let Some(answer) = self.batch.take(self.index) {
+            return Poll::Ready(answer);
+        }
+        if let Some(waker) = &mut waiting[self.index] {
+            waker.clone_from(context.waker());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if self.batch.answers.get().is_none()
+            && let Some(waker) = self.batch.waiting().get_mut(self.index)
+        {
+            *waker = None;
+        }
+    }
+}
+
+/// A batch that others may join.
 #[derive(Default)]
-struct Queue {
-    waiting: Vec<Waiting>,
+struct Open {
+    batch: Arc<Batch>,
+    /// The keys, one behind the other.
+    names: Vec<u8>,
+    members: Vec<Member>,
+}
+
+/// Where a key ends, and whether its time is asked for.
+#[derive(Clone, Copy)]
+struct Member {
+    end: usize,
+    left: bool,
+}
+
+impl Open {
+    fn with_room_for(keys: usize) -> Self {
+        const USUAL_KEY: usize = 48;
+        let batch = Batch {
+            waiting: Mutex::new(Vec::with_capacity(keys)),
+            answers: OnceLock::new(),
+        };
+        Self {
+            batch: Arc::new(batch),
+            names: Vec::with_capacity(keys * USUAL_KEY),
+            members: Vec::with_capacity(keys),
+        }
+    }
+
+    fn join(&mut self, wanted: Wanted<'_>, waker: &Waker) -> Waiter {
+        wanted.name.write_to(&mut self.names);
+        let (end, left) = (self.names.len(), wanted.left);
+        self.members.push(Member { end, left });
+        self.batch.waiting().push(Some(waker.clone()));
+        Waiter {
+            batch: self.batch.clone(),
+            index: self.members.len() - 1,
+            is_new: true,
+        }
+    }
+
+    fn seal(self) -> Sealed {
+        // Those who left meanwhile want no answer.
+        let wanted = self.batch.waiting();
+        let wanted = wanted.iter().enumerate();
+        let wanted = wanted.filter_map(|(index, waker)| waker.as_ref().map(|_| index));
+        Sealed {
+            wanted: wanted.collect(),
+            batch: self.batch.clone(),
+            names: self.names,
+            members: self.members,
+        }
+    }
+}
+
+/// A batch that is sent. Dropped without an answer, since its runtime ended, it says so.
+pub(super) struct Sealed {
+    batch: Arc<Batch>,
+    names: Vec<u8>,
+    members: Vec<Member>,
+    /// The places of those who still wait.
+    wanted: Vec<usize>,
+}
+
+impl Sealed {
+    pub(super) fn len(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// The keys of those who wait, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.wanted.iter().map(|&index| self.name(index))
+    }
+
+    /// Whether each of those who wait asks for the time, in their order.
+    pub(super) fn lefts(&self) -> impl Iterator<Item = bool> + '_ {
+        self.wanted.iter().map(|&index| self.members[index].left)
+    }
+
+    pub(super) fn name_bytes(&self) -> usize {
+        self.names.len()
+    }
+
+    fn name(&self, index: usize) -> &[u8] {
+        let begin = match index.checked_sub(1) {
+            Some(before) => self.members[before].end,
+            None => 0,
+        };
+        &self.names[begin..self.members[index].end]
+    }
+
+    /// Answers each, in the order of the keys.
+    pub(super) fn answer(self, found: Result<Vec<Found>, Error>) {
+        let answers = found.map(|found| {
+            let mut answers = Vec::with_capacity(self.members.len());
+            answers.resize_with(self.members.len(), || Mutex::new(None));
+            for (&index, found) in self.wanted.iter().zip(found) {
+                answers[index] = Mutex::new(Some(found));
+            }
+            answers
+        });
+        self.batch.answer(answers);
+    }
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        if self.batch.answers.get().is_none() {
+            self.batch.answer(Err(ended()));
+        }
+    }
+}
+
+/// What waits and what is under way.
+#[derive(Default)]
+pub(super) struct Queue {
+    full: VecDeque<Open>,
+    open: Open,
     /// Reads on the wire, alone or in a batch.
     under_way: usize,
     /// How many keys went out together last; one where callers come one at a time.
     last: usize,
 }
 
-enum Turn {
+pub(super) enum Turn {
     /// Send it yourself, now.
-    Alone(Wanted),
-    Wait(oneshot::Receiver<Result<Found, Error>>),
+    Alone,
+    Wait(Waiter),
     /// Wait, and somebody must send what waits.
-    WaitAndSend(oneshot::Receiver<Result<Found, Error>>),
+    WaitAndSend(Waiter),
 }
 
 impl Queue {
-    fn take_turn(&mut self, wanted: Wanted) -> Turn {
+    pub(super) fn take_turn(&mut self, wanted: Wanted<'_>, waker: &Waker) -> Turn {
         if self.under_way == 0 && self.last <= 1 {
             self.under_way = 1;
             self.last = 1;
-            return Turn::Alone(wanted);
+            return Turn::Alone;
         }
-        let (answer, answered) = oneshot::channel();
-        self.waiting.push(Waiting { wanted, answer });
-        let is_worth_it = self.waiting.len() >= WORTH_ANOTHER && self.under_way < MOST_BATCHES;
+        let waiter = self.open.join(wanted, waker);
+        if self.open.members.len() == MOST_KEYS {
+            let full = std::mem::replace(&mut self.open, Open::with_room_for(MOST_KEYS));
+            self.full.push_back(full);
+        }
+        let is_worth_it = self.waiting() >= WORTH_ANOTHER && self.under_way < MOST_BATCHES;
         if self.under_way == 0 || is_worth_it {
             self.under_way += 1;
-            return Turn::WaitAndSend(answered);
+            return Turn::WaitAndSend(waiter);
         }
-        Turn::Wait(answered)
+        Turn::Wait(waiter)
     }
 
     /// Seals the next batch. If nobody waits, this sender is done.
-    fn seal(&mut self) -> Option<Vec<Waiting>> {
-        // Those who left meanwhile want no answer.
-        self.waiting.retain(|waiting| !waiting.answer.is_closed());
-        if self.waiting.is_empty() {
-            self.under_way -= 1;
-            return None;
+    pub(super) fn seal(&mut self) -> Option<Sealed> {
+        while self.waiting() > 0 {
+            let next = self.full.pop_front().unwrap_or_else(|| {
+                let room = Open::with_room_for(self.open.members.len());
+                std::mem::replace(&mut self.open, room)
+            });
+            let sealed = next.seal();
+            if sealed.len() > 0 {
+                self.last = sealed.len();
+                return Some(sealed);
+            }
         }
-        let count = self.waiting.len().min(MOST_KEYS);
-        self.last = count;
-        Some(self.waiting.drain(..count).collect())
+        self.under_way -= 1;
+        None
     }
 
     /// After a batch of one, before it is answered: whether this sender is done.
-    fn leave(&mut self) -> bool {
-        let done = self.waiting.is_empty();
+    pub(super) fn leave(&mut self) -> bool {
+        let done = self.waiting() == 0;
         self.under_way -= usize::from(done);
         done
     }
 
     /// A lone read ended: whether somebody must send what waits now.
-    fn end_alone(&mut self) -> bool {
-        if self.waiting.is_empty() {
+    pub(super) fn end_alone(&mut self) -> bool {
+        if self.waiting() == 0 {
             self.under_way -= 1;
             return false;
         }
         self.last = 2;
         true
     }
-}
 
-/// The reads of one lane.
-pub(super) struct Reads {
-    lane: Arc<Lane>,
-    queue: Mutex<Queue>,
-    /// Bounds a batch; each of its callers has an answer by then.
-    limit: Duration,
-}
-
-impl Reads {
-    pub(super) fn new(lane: Arc<Lane>, limit: Duration) -> Self {
-        Self {
-            lane,
-            queue: Mutex::default(),
-            limit,
-        }
+    pub(super) fn was_wide(&self) -> bool {
+        self.last > 1
     }
 
-    pub(super) fn close(&self) {
-        self.lane.close();
-    }
-
-    /// Must be called on the runtime of the lane.
-    pub(super) async fn get(self: &Arc<Self>, wanted: Wanted) -> Result<Found, Error> {
-        // The lock is of a statement of its own: it must not be held over what follows.
-        let turn = self.queue().take_turn(wanted);
-        let answered = match turn {
-            Turn::Alone(wanted) => {
-                let _ending = Ending(self);
-                return self.get_alone(&wanted).await;
-            }
-            Turn::Wait(answered) => answered,
-            Turn::WaitAndSend(answered) => {
-                tokio::spawn(self.clone().send());
-                answered
-            }
-        };
-        // The sender ended without an answer only if its runtime ends.
-        answered.await.unwrap_or_else(|_| Err(ended()))
-    }
-
-    /// What one caller asks for, by itself. MGET even for one key: under a key of another type it
-    /// finds nothing, where GET is an error.
-    async fn get_alone(&self, wanted: &Wanted) -> Result<Found, Error> {
-        let Wanted { name, left } = wanted;
-        if !left {
-            let mut mget = cmd("MGET");
-            mget.arg(name);
-            let json = one(self.lane.send_one(&mget).await?)?;
-            return Ok(Found {
-                json,
-                left: Left::Unknown,
-            });
-        }
-        let mut answers = self.ask(std::slice::from_ref(wanted)).await?;
-        answers.pop().ok_or_else(unfit)
-    }
-
-    async fn send(self: Arc<Self>) {
-        let mut wide = self.queue().last > 1;
-        loop {
-            if wide {
-                tokio::task::yield_now().await;
-            }
-            let Some(batch) = self.queue().seal() else {
-                return;
-            };
-            wide = batch.len() > 1;
-            let wanted: Vec<_> = batch.iter().map(|waiting| waiting.wanted.clone()).collect();
-            let asking = tokio::time::timeout(self.limit, self.ask(&wanted));
-            let answers = asking.await.unwrap_or_else(|_| Err(late()));
-            let done = !wide && self.queue().leave();
-            answer(batch, answers);
-            if done {
-                return;
-            }
-        }
-    }
-
-    /// All keys as one MGET, and in the same pipeline a PTTL for each that needs it.
-    async fn ask(&self, wanted: &[Wanted]) -> Result<Vec<Found>, Error> {
-        let mut mget = cmd("MGET");
-        for wanted in wanted {
-            mget.arg(&wanted.name);
-        }
-        if !wanted.iter().any(|wanted| wanted.left) {
-            let values = list(self.lane.send_one(&mget).await?)?;
-            return found(values, wanted, Vec::new());
-        }
-        let mut commands = Pipeline::new();
-        commands.add_command(mget);
-        for wanted in wanted.iter().filter(|wanted| wanted.left) {
-            commands.add_command(pttl(&wanted.name));
-        }
-        let mut answers = self.lane.send(&commands, Again::Yes).await?;
-        let times = answers.split_off(1);
-        let values: Value = read(answers.pop().ok_or_else(unfit)?)?;
-        found(list(values)?, wanted, times)
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ends a lone read, also when its caller leaves half way.
-struct Ending<'a>(&'a Arc<Reads>);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        let must_send = self.0.queue().end_alone();
-        if must_send && let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(self.0.clone().send());
-        }
-    }
-}
-
-fn answer(batch: Vec<Waiting>, answers: Result<Vec<Found>, Error>) {
-    match answers {
-        Ok(answers) => {
-            for (waiting, answer) in batch.into_iter().zip(answers) {
-                // Who left meanwhile wants no answer.
-                let _ = waiting.answer.send(Ok(answer));
-            }
-        }
-        Err(error) => {
-            for waiting in batch {
-                let _ = waiting.answer.send(Err(error.clone()));
-            }
-        }
-    }
-}
-
-fn found(
-    values: Vec<Value>,
-    wanted: &[Wanted],
-    times: Vec<RedisResult<Value>>,
-) -> Result<Vec<Found>, Error> {
-    if values.len() != wanted.len() {
-        return Err(unfit());
-    }
-    let mut times = times.into_iter();
-    let of_one = |(value, wanted): (Value, &Wanted)| {
-        let left = match wanted.left {
-            true => left(times.next().ok_or_else(unfit)?)?,
-            false => Left::Unknown,
-        };
-        Ok(Found {
-            json: bytes(value)?,
-            left,
-        })
-    };
-    values.into_iter().zip(wanted).map(of_one).collect()
-}
-
-fn pttl(name: &str) -> Cmd {
-    let mut pttl = cmd("PTTL");
-    pttl.arg(name);
-    pttl
-}
-
-/// By [PTTL](https://redis.io/docs/latest/commands/pttl/): -1 is for ever, -2 is gone.
-fn left(answer: RedisResult<Value>) -> Result<Left, Error> {
-    Ok(match read::<i64>(answer)? {
-        -1 => Left::Forever,
-        left => {
-            u64::try_from(left).map_or(Left::Unknown, |left| Left::For(Duration::from_millis(left)))
-        }
-    })
-}
-
-fn one(values: Value) -> Result<Option<Vec<u8>>, Error> {
-    bytes(list(values)?.pop().ok_or_else(unfit)?)
-}
-
-fn list(values: Value) -> Result<Vec<Value>, Error> {
-    match values {
-        Value::Array(values) => Ok(values),
-        _ => Err(unfit()),
-    }
-}
-
-fn bytes(value: Value) -> Result<Option<Vec<u8>>, Error> {
-    match value {
-        Value::BulkString(bytes) => Ok(Some(bytes)),
-        Value::Nil => Ok(None),
-        _ => Err(unfit()),
+    fn waiting(&self) -> usize {
+        self.full.len() * MOST_KEYS + self.open.members.len()
     }
 }
 

@@ -85,11 +85,11 @@ impl Connection {
 
     pub(super) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
         let answer = match self {
-            Self::Standalone(connection) => connection.req_packed_command(command),
+            Self::Standalone(connection) => connection.send_packed_command(command).await,
             #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => connection.req_packed_command(command),
+            Self::Cluster(connection) => connection.req_packed_command(command).await,
         };
-        answer.await.and_then(Value::extract_error)
+        answer.and_then(Value::extract_error)
     }
 }
 

@@ -91,12 +91,11 @@ impl Lane {
     }
 
     /// Sends one command that reads.
-    pub(super) async fn send_one(&self, command: &Cmd) -> Result<Value, Error> {
+    pub(super) async fn send_one(&self, command: &Cmd) -> Result<RedisResult<Value>, Error> {
         match self.send_one_once(command).await? {
-            Err(error) if broke(&error) => {}
-            answer => return answer.map_err(told),
+            Err(error) if broke(&error) => self.send_one_once(command).await,
+            answer => Ok(answer),
         }
-        self.send_one_once(command).await?.map_err(told)
     }
 
     async fn send_one_once(&self, command: &Cmd) -> Result<RedisResult<Value>, Error> {

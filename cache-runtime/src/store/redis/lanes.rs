@@ -6,9 +6,10 @@
 //! driven tomorrow, or have a paused clock; a caller who blocks its thread may keep its runtime
 //! from driving anything; and there may be no runtime at all.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -16,20 +17,23 @@ use redis::{Pipeline, RedisResult, Value};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::task::AbortHandle;
 
-use super::batch::{Reads, Wanted};
+use super::batch::Wanted;
 use super::connect::Connector;
 use super::debts::Debts;
 use super::failure::late;
 use super::health::Health;
 use super::lane::{Again, Lane};
 use super::link::Link;
+use super::reads::Reads;
 use crate::error::Error;
 use crate::exec;
-use crate::store::Found;
+use crate::key::OnServer;
+use crate::store::{Found, Reading};
 
 type ByRuntime = Mutex<HashMap<Id, Arc<Pair>>>;
 
 pub(super) struct Lanes {
+    number: u64,
     make: Box<dyn Fn() -> Pair + Send + Sync>,
     health: Arc<Health>,
     /// Bounds all that one call here does, connecting included.
@@ -85,7 +89,9 @@ impl Lanes {
             suits: AtomicU8::new(UNKNOWN),
             watch: OnceLock::new(),
         };
+        static LANES: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: LANES.fetch_add(1, Ordering::Relaxed),
             io: Arc::new(make()),
             make: Box::new(make),
             health: health.clone(),
@@ -95,13 +101,25 @@ impl Lanes {
     }
 
     /// Reads what stands under a key, together with whoever else reads.
-    pub(super) async fn get(&self, wanted: Wanted) -> Result<Found, Error> {
-        self.health.check()?;
+    pub(super) fn get<'a>(&'a self, wanted: Wanted<'a>) -> Reading<'a> {
+        if let Err(error) = self.health.check() {
+            return Reading::now(Err(error));
+        }
+        match self.last() {
+            Some(pair) => Reading::Together(pair.reads.get(wanted)),
+            None => Reading::Boxed(Box::pin(self.get_at_first(wanted))),
+        }
+    }
+
+    async fn get_at_first(&self, wanted: Wanted<'_>) -> Result<Found, Error> {
         if let Some(pair) = self.of_caller().await {
             return pair.reads.get(wanted).await;
         }
-        let reads = self.io.reads.clone();
-        let reading = exec::on_io(self.limit, async move { reads.get(wanted).await });
+        let (reads, name, left) = (self.io.reads.clone(), wanted.name.to_string(), wanted.left);
+        let reading = exec::on_io(self.limit, async move {
+            let name = OnServer::whole(&name);
+            reads.get(Wanted { name, left }).await
+        });
         reading.await?.unwrap_or_else(|| Err(late()))
     }
 
@@ -133,11 +151,44 @@ impl Lanes {
         }
     }
 
+    /// The lanes that this thread used last, if they still are the caller's. Most threads belong to
+    /// one runtime for ever, so that no map needs to be locked to find them.
+    fn last(&self) -> Option<Arc<Pair>> {
+        if exec::is_waiting() || self.io.writes.is_closed() {
+            return None;
+        }
+        let id = Handle::try_current().ok()?.id();
+        let last = |last: &RefCell<Option<Last>>| {
+            let last = last.borrow();
+            let last = last.as_ref();
+            last.filter(|last| last.lanes == self.number && last.runtime == id)?
+                .pair
+                .upgrade()
+        };
+        LAST.try_with(last).ok().flatten()
+    }
+
+    fn remember(&self, pair: &Arc<Pair>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let last = Last {
+            lanes: self.number,
+            runtime: runtime.id(),
+            pair: Arc::downgrade(pair),
+        };
+        // A thread that ends has no use for it.
+        let _ = LAST.try_with(|of| of.replace(Some(last)));
+    }
+
     /// The lanes of the caller's runtime, if its own task can use them.
     async fn of_caller(&self) -> Option<Arc<Pair>> {
         let pair = self.of_runtime()?;
         match pair.suits.load(Ordering::Relaxed) {
-            SUITABLE => return Some(pair),
+            SUITABLE => {
+                self.remember(&pair);
+                return Some(pair);
+            }
             UNSUITABLE => return None,
             _ => {}
         }
@@ -187,6 +238,17 @@ impl Lanes {
         let _ = pair.watch.set(watch.abort_handle());
         Some(pair)
     }
+}
+
+thread_local! {
+    static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+}
+
+/// Which lanes a thread used last. It does not keep them alive.
+struct Last {
+    lanes: u64,
+    runtime: Id,
+    pair: Weak<Pair>,
 }
 
 fn lock(by_runtime: &ByRuntime) -> MutexGuard<'_, HashMap<Id, Arc<Pair>>> {

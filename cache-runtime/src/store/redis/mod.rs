@@ -9,6 +9,7 @@ mod lane;
 mod lanes;
 mod link;
 mod patience;
+mod reads;
 mod script;
 mod tokens;
 mod writes;
@@ -26,8 +27,9 @@ use self::failure::{is_away, late, read, unfit};
 use self::health::Health;
 use self::lane::Again;
 use self::lanes::Lanes;
+pub(super) use self::reads::Get;
 use self::tokens::Server;
-use super::{Found, Invalidated};
+use super::{Invalidated, Reading};
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Listeners;
@@ -88,9 +90,9 @@ impl Redis {
         self.health.outages()
     }
 
-    pub(crate) async fn get(&self, key: &Key, left: bool) -> Result<Found, Error> {
-        let name = self.name(key);
-        self.lanes.get(Wanted { name, left }).await
+    pub(crate) fn get<'a>(&'a self, key: &'a Key, left: bool) -> Reading<'a> {
+        let name = key.under_prefix(&self.prefix);
+        self.lanes.get(Wanted { name, left })
     }
 
     /// By [MGET](https://redis.io/docs/latest/commands/mget/).

@@ -1,31 +1,50 @@
 use super::*;
 
-fn wanted(name: &str) -> Wanted {
+fn wanted(name: &str) -> Wanted<'_> {
     Wanted {
-        name: name.to_owned(),
+        name: OnServer::whole(name),
         left: false,
     }
 }
 
-fn wait(queue: &mut Queue, name: &str) -> oneshot::Receiver<Result<Found, Error>> {
-    match queue.take_turn(wanted(name)) {
-        Turn::Wait(answered) | Turn::WaitAndSend(answered) => answered,
-        Turn::Alone(_) => panic!("it need not wait"),
+fn take_turn(queue: &mut Queue, name: &str) -> Turn {
+    queue.take_turn(wanted(name), Waker::noop())
+}
+
+fn wait(queue: &mut Queue, name: &str) -> Waiter {
+    match take_turn(queue, name) {
+        Turn::Wait(waiter) | Turn::WaitAndSend(waiter) => waiter,
+        Turn::Alone => panic!("it need not wait"),
     }
 }
 
-fn names(batch: &[Waiting]) -> Vec<&str> {
+fn names(batch: &Sealed) -> Vec<&str> {
     batch
-        .iter()
-        .map(|waiting| waiting.wanted.name.as_str())
+        .names()
+        .map(|name| std::str::from_utf8(name).unwrap())
         .collect()
+}
+
+fn found(json: &str) -> Found {
+    Found {
+        json: Some(json.into()),
+        ..Found::default()
+    }
+}
+
+/// A queue on which a wide batch is under way.
+fn busy() -> Queue {
+    Queue {
+        last: 2,
+        ..Queue::default()
+    }
 }
 
 #[test]
 fn a_lone_caller_sends_at_once_and_so_does_the_next_one() {
     let mut queue = Queue::default();
     for _ in 0..3 {
-        assert!(matches!(queue.take_turn(wanted("a")), Turn::Alone(_)));
+        assert!(matches!(take_turn(&mut queue, "a"), Turn::Alone));
         assert!(!queue.end_alone());
     }
 }
@@ -33,23 +52,72 @@ fn a_lone_caller_sends_at_once_and_so_does_the_next_one() {
 #[test]
 fn those_who_come_meanwhile_go_out_together() {
     let mut queue = Queue::default();
-    assert!(matches!(queue.take_turn(wanted("a")), Turn::Alone(_)));
-    let waiting: Vec<_> = ["b", "c"]
-        .iter()
-        .map(|name| wait(&mut queue, name))
-        .collect();
+    assert!(matches!(take_turn(&mut queue, "a"), Turn::Alone));
+    let _waiting = ["b", "c"].map(|name| wait(&mut queue, name));
     assert!(queue.end_alone(), "somebody must send them");
+    assert_eq!(names(&queue.seal().unwrap()), ["b", "c"]);
+}
+
+#[test]
+fn each_gets_the_answer_to_its_own_key() {
+    let mut queue = busy();
+    let [mut a, gone, mut c] = ["a", "b", "c"].map(|name| wait(&mut queue, name));
+    drop(gone);
     let batch = queue.seal().unwrap();
-    assert_eq!(names(&batch), ["b", "c"]);
-    drop(waiting);
+    assert_eq!(names(&batch), ["a", "c"]);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut a).poll(&mut context).is_pending());
+    batch.answer(Ok(vec![found("1"), found("3")]));
+    for (waiter, json) in [(&mut a, "1"), (&mut c, "3")] {
+        let Poll::Ready(Ok(answer)) = Pin::new(waiter).poll(&mut context) else {
+            panic!("it was answered");
+        };
+        assert_eq!(answer, found(json));
+    }
+}
+
+#[test]
+fn an_error_reaches_everybody() {
+    let mut queue = busy();
+    let waiting = ["a", "b"].map(|name| wait(&mut queue, name));
+    queue.seal().unwrap().answer(Err(ended()));
+    for waiter in waiting {
+        assert!(pollster::block_on(waiter).is_err());
+    }
+}
+
+#[test]
+fn a_batch_that_is_dropped_keeps_nobody_waiting() {
+    let mut queue = busy();
+    let waiter = wait(&mut queue, "a");
+    drop(queue.seal().unwrap());
+    assert!(pollster::block_on(waiter).is_err());
+}
+
+#[test]
+fn who_waits_is_woken_where_it_was_polled_last() {
+    struct Woken(std::sync::atomic::AtomicBool);
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let woken = Arc::new(Woken(false.into()));
+    let mut queue = busy();
+    let mut waiter = wait(&mut queue, "a");
+    let batch = queue.seal().unwrap();
+    let mut here = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut waiter).poll(&mut here).is_pending());
+    let waker = Waker::from(woken.clone());
+    let mut elsewhere = Context::from_waker(&waker);
+    assert!(Pin::new(&mut waiter).poll(&mut elsewhere).is_pending());
+    batch.answer(Ok(vec![found("1")]));
+    assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed));
 }
 
 #[test]
 fn nobody_joins_a_batch_that_is_sealed() {
-    let mut queue = Queue {
-        last: 2,
-        ..Queue::default()
-    };
+    let mut queue = busy();
     let _first = wait(&mut queue, "a");
     let sealed = queue.seal().unwrap();
     let _later = wait(&mut queue, "a");
@@ -59,10 +127,7 @@ fn nobody_joins_a_batch_that_is_sealed() {
 
 #[test]
 fn who_left_is_not_asked_for() {
-    let mut queue = Queue {
-        last: 2,
-        ..Queue::default()
-    };
+    let mut queue = busy();
     drop(wait(&mut queue, "a"));
     let _stays = wait(&mut queue, "b");
     assert_eq!(names(&queue.seal().unwrap()), ["b"]);
@@ -73,24 +138,29 @@ fn who_left_is_not_asked_for() {
 
 #[test]
 fn a_batch_has_an_end_and_a_further_one_goes_out_when_many_wait() {
-    let mut queue = Queue {
-        last: 2,
-        ..Queue::default()
-    };
+    let mut queue = busy();
     let mut senders = 0;
     let mut waiting = Vec::new();
     for n in 0..1000 {
-        match queue.take_turn(wanted(&n.to_string())) {
-            Turn::Wait(answered) => waiting.push(answered),
-            Turn::WaitAndSend(answered) => {
+        match take_turn(&mut queue, &n.to_string()) {
+            Turn::Wait(waiter) => waiting.push(waiter),
+            Turn::WaitAndSend(waiter) => {
                 senders += 1;
-                waiting.push(answered);
+                waiting.push(waiter);
             }
-            Turn::Alone(_) => panic!("it need not wait"),
+            Turn::Alone => panic!("it need not wait"),
         }
     }
     assert_eq!(senders, MOST_BATCHES);
-    assert_eq!(queue.seal().unwrap().len(), MOST_KEYS);
+    let mut sizes = Vec::new();
+    while queue.waiting() > 0 {
+        sizes.push(queue.seal().unwrap().len());
+    }
+    let rest = 1000 % MOST_KEYS;
+    assert_eq!(
+        sizes,
+        [vec![MOST_KEYS; 1000 / MOST_KEYS], vec![rest]].concat()
+    );
 }
 
 #[test]
@@ -102,5 +172,5 @@ fn after_a_burst_a_lone_caller_sends_at_once_again() {
     let _answered = wait(&mut queue, "a");
     assert_eq!(queue.seal().unwrap().len(), 1);
     assert!(queue.leave());
-    assert!(matches!(queue.take_turn(wanted("b")), Turn::Alone(_)));
+    assert!(matches!(take_turn(&mut queue, "b"), Turn::Alone));
 }

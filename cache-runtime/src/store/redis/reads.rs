@@ -1,0 +1,241 @@
+//! Reads that wait together travel together.
+//!
+//! A lone caller sends its GET from its own task at once. Callers who come while one is under way
+//! wait, and go out as one MGET: one command for the server to parse and one write for the
+//! connection, for up to 128 of them.
+//!
+//! Each of these rules was worth something by measurement:
+//! - one batch at a time, and a further one only when many wait: small batches cost more than they
+//!   save;
+//! - before a batch is taken after a wide one, yield once: those just answered ask again;
+//! - after a batch of one, leave before answering: a lone caller after a burst would otherwise find
+//!   the lane busy with its own last read, for ever.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, RedisResult, Value, cmd};
+
+use super::batch::{Queue, Sealed, Turn, Waiter, Wanted};
+use super::failure::{late, read, told, unfit};
+use super::lane::{Again, Lane};
+use crate::error::Error;
+use crate::store::{Found, Left};
+
+/// The reads of one lane.
+pub(super) struct Reads {
+    lane: Arc<Lane>,
+    queue: Mutex<Queue>,
+    /// Bounds a batch; each of its callers has an answer by then.
+    limit: Duration,
+}
+
+impl Reads {
+    pub(super) fn new(lane: Arc<Lane>, limit: Duration) -> Self {
+        Self {
+            lane,
+            queue: Mutex::default(),
+            limit,
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.lane.close();
+    }
+
+    /// What stands under a key. To be polled on the runtime of the lane.
+    pub(super) fn get<'a>(self: &Arc<Self>, wanted: Wanted<'a>) -> Get<'a> {
+        Get {
+            reads: self.clone(),
+            wanted,
+            state: State::New,
+        }
+    }
+
+    /// What one caller asks for, by itself.
+    async fn get_alone(&self, wanted: Wanted<'_>) -> Result<Found, Error> {
+        let mut get = cmd("GET");
+        get.arg(wanted.name);
+        if !wanted.left {
+            let json = string(self.lane.send_one(&get).await?)?;
+            return Ok(Found {
+                json,
+                left: Left::Unknown,
+            });
+        }
+        let mut commands = Pipeline::with_capacity(2);
+        commands.add_command(get);
+        commands.cmd("PTTL").arg(wanted.name);
+        let answers = self.lane.send(&commands, Again::Yes).await?;
+        let [value, left] = answers.try_into().map_err(|_| unfit())?;
+        Ok(Found {
+            json: string(value)?,
+            left: time_left(left)?,
+        })
+    }
+
+    async fn send(self: Arc<Self>) {
+        let mut wide = self.queue().was_wide();
+        loop {
+            if wide {
+                tokio::task::yield_now().await;
+            }
+            let Some(batch) = self.queue().seal() else {
+                return;
+            };
+            wide = batch.len() > 1;
+            let asking = tokio::time::timeout(self.limit, self.ask(&batch));
+            let answers = asking.await.unwrap_or_else(|_| Err(late()));
+            let done = !wide && self.queue().leave();
+            batch.answer(answers);
+            if done {
+                return;
+            }
+        }
+    }
+
+    /// All keys as one MGET, and in the same pipeline a PTTL for each that needs it.
+    async fn ask(&self, batch: &Sealed) -> Result<Vec<Found>, Error> {
+        const COMMAND: &str = "MGET";
+        let bytes = COMMAND.len() + batch.name_bytes();
+        let mut mget = Cmd::with_capacity(1 + batch.len(), bytes);
+        mget.arg(COMMAND);
+        for name in batch.names() {
+            mget.arg(name);
+        }
+        if !batch.lefts().any(|left| left) {
+            let values = list(self.lane.send_one(&mget).await?.map_err(told)?)?;
+            return found(values, batch, Vec::new());
+        }
+        let mut commands = Pipeline::new();
+        commands.add_command(mget);
+        for (name, _) in batch.names().zip(batch.lefts()).filter(|(_, left)| *left) {
+            commands.cmd("PTTL").arg(name);
+        }
+        let mut answers = self.lane.send(&commands, Again::Yes).await?;
+        let times = answers.split_off(1);
+        let values: Value = read(answers.pop().ok_or_else(unfit)?)?;
+        found(list(values)?, batch, times)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One caller's read. A future of few words, since it is part of the future of each annotated call.
+pub(crate) struct Get<'a> {
+    reads: Arc<Reads>,
+    wanted: Wanted<'a>,
+    state: State<'a>,
+}
+
+enum State<'a> {
+    New,
+    Waiting(Waiter),
+    Alone(Pin<Box<dyn Future<Output = Result<Found, Error>> + Send + 'a>>),
+}
+
+impl<'a> Get<'a> {
+    fn begin(&self, context: &Context<'_>) -> State<'a> {
+        let (reads, wanted) = (&self.reads, self.wanted);
+        let turn = reads.queue().take_turn(wanted, context.waker());
+        match turn {
+            Turn::Alone => {
+                let ending = Ending(reads.clone());
+                let alone = async move { ending.0.get_alone(wanted).await };
+                State::Alone(Box::pin(alone))
+            }
+            Turn::Wait(waiter) => State::Waiting(waiter),
+            Turn::WaitAndSend(waiter) => {
+                tokio::spawn(reads.clone().send());
+                State::Waiting(waiter)
+            }
+        }
+    }
+}
+
+impl Future for Get<'_> {
+    type Output = Result<Found, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::New = self.state {
+            self.state = self.begin(context);
+        }
+        match &mut self.state {
+            State::New => Poll::Pending,
+            State::Waiting(waiter) => Pin::new(waiter).poll(context),
+            State::Alone(alone) => alone.as_mut().poll(context),
+        }
+    }
+}
+
+/// Ends a lone read, also when its caller leaves half way.
+struct Ending(Arc<Reads>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let must_send = self.0.queue().end_alone();
+        if must_send && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(self.0.clone().send());
+        }
+    }
+}
+
+fn found(
+    values: Vec<Value>,
+    batch: &Sealed,
+    times: Vec<RedisResult<Value>>,
+) -> Result<Vec<Found>, Error> {
+    if values.len() != batch.len() {
+        return Err(unfit());
+    }
+    let mut times = times.into_iter();
+    let of_one = |(value, left): (Value, bool)| {
+        let left = match left {
+            true => time_left(times.next().ok_or_else(unfit)?)?,
+            false => Left::Unknown,
+        };
+        Ok(Found {
+            json: bytes(value)?,
+            left,
+        })
+    };
+    values.into_iter().zip(batch.lefts()).map(of_one).collect()
+}
+
+/// By [PTTL](https://redis.io/docs/latest/commands/pttl/): -1 is for ever, -2 is gone.
+fn time_left(answer: RedisResult<Value>) -> Result<Left, Error> {
+    Ok(match read::<i64>(answer)? {
+        -1 => Left::Forever,
+        left => {
+            u64::try_from(left).map_or(Left::Unknown, |left| Left::For(Duration::from_millis(left)))
+        }
+    })
+}
+
+/// What GET found. What is no string was never ours: MGET finds nothing there, and GET says so.
+fn string(answer: RedisResult<Value>) -> Result<Option<Vec<u8>>, Error> {
+    match answer {
+        Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
+        answer => bytes(answer.map_err(told)?),
+    }
+}
+
+fn list(values: Value) -> Result<Vec<Value>, Error> {
+    match values {
+        Value::Array(values) => Ok(values),
+        _ => Err(unfit()),
+    }
+}
+
+fn bytes(value: Value) -> Result<Option<Vec<u8>>, Error> {
+    match value {
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::Nil => Ok(None),
+        _ => Err(unfit()),
+    }
+}
