@@ -223,3 +223,59 @@ fn a_runtime_that_ends_while_calls_come_is_not_kept_from_ending() {
         );
     }
 }
+
+/// Each thread reads keys of its own again and again; every answer is checked.
+fn read_by_threads(cache: &Cache, threads: usize, rounds: usize) {
+    #[read_through(name = "by-threads", ttl = 60)]
+    fn double(n: usize) -> usize {
+        2 * n
+    }
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            scope.spawn(move || {
+                let _inside = cache.enter();
+                for round in 0..rounds {
+                    let n = thread * 10 + round % 10;
+                    assert_eq!(double(n), 2 * n);
+                }
+            });
+        }
+    });
+}
+
+fn calls_of(server: &Server, command: &str) -> u64 {
+    let stats = server.cli(&["INFO", "commandstats"]);
+    let line = format!("cmdstat_{command}:calls=");
+    let calls = stats.lines().find_map(|of| of.trim().strip_prefix(&line));
+    calls.map_or(0, |of| of.split(',').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn reads_of_many_threads_travel_together_and_each_gets_its_own() {
+    let server = Server::start();
+    let cache = server.cache();
+    // The connection for threads is made behind the first of them.
+    read_by_threads(&cache, 16, 10);
+    std::thread::sleep(Duration::from_millis(100));
+    let before = calls_of(&server, "mget") + calls_of(&server, "get");
+    read_by_threads(&cache, 16, 500);
+    let commands = calls_of(&server, "mget") + calls_of(&server, "get") - before;
+    assert!(
+        commands < 16 * 500 / 2,
+        "{commands} commands for 8000 reads"
+    );
+    assert_eq!(cache.stats().function("by-threads").unwrap().loads, 160);
+}
+
+#[test]
+fn threads_whose_connection_is_cut_read_on_without_an_error() {
+    let server = Server::start();
+    let cache = server.cache();
+    read_by_threads(&cache, 8, 10);
+    for _ in 0..5 {
+        server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        read_by_threads(&cache, 8, 50);
+    }
+    let stats = cache.stats();
+    assert_eq!(stats.function("by-threads").unwrap().bypassed, 0);
+}

@@ -156,6 +156,22 @@ impl Connector {
         }
     }
 
+    /// A connection for threads that block while they wait, where there is one server.
+    pub(super) fn connect_blocking(&self) -> Option<RedisResult<redis::Connection>> {
+        let client = self.server.standalone()?;
+        Some(self.with_deadlines(client.get_connection_with_timeout(self.connect_timeout)))
+    }
+
+    fn with_deadlines(
+        &self,
+        connected: RedisResult<redis::Connection>,
+    ) -> RedisResult<redis::Connection> {
+        let connection = connected?;
+        connection.set_read_timeout(Some(self.response_timeout))?;
+        connection.set_write_timeout(Some(self.response_timeout))?;
+        Ok(connection)
+    }
+
     fn settings(&self) -> AsyncConnectionConfig {
         AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))

@@ -11,6 +11,7 @@ mod link;
 mod patience;
 mod reads;
 mod script;
+mod threads;
 mod tokens;
 mod writes;
 

@@ -218,21 +218,21 @@ fn time_left(answer: RedisResult<Value>) -> Result<Left, Error> {
 }
 
 /// What GET found. What is no string was never ours: MGET finds nothing there, and GET says so.
-fn string(answer: RedisResult<Value>) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn string(answer: RedisResult<Value>) -> Result<Option<Vec<u8>>, Error> {
     match answer {
         Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
         answer => bytes(answer.map_err(told)?),
     }
 }
 
-fn list(values: Value) -> Result<Vec<Value>, Error> {
+pub(super) fn list(values: Value) -> Result<Vec<Value>, Error> {
     match values {
         Value::Array(values) => Ok(values),
         _ => Err(unfit()),
     }
 }
 
-fn bytes(value: Value) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn bytes(value: Value) -> Result<Option<Vec<u8>>, Error> {
     match value {
         Value::BulkString(bytes) => Ok(Some(bytes)),
         Value::Nil => Ok(None),
