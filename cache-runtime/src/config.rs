@@ -1,9 +1,9 @@
 //! The knobs of a cache: each with its default and why.
 
+mod read;
+
 use std::fmt;
 use std::time::Duration;
-
-use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, ErrorKind};
 
@@ -20,64 +20,34 @@ use crate::error::{Error, ErrorKind};
 /// # Ok::<(), cache_runtime::Error>(())
 /// ```
 ///
-/// It can be read from a file by any serde format; durations are text such as `"100ms"`, and an
-/// unknown field is an error:
+/// It can be read from files and from the environment, by any format of serde that names its fields:
+/// `url` is needed, everything else has its default. A field has the name of the method that sets it.
+/// Durations are text such as `"100ms"` or `"1h30m"`, or a number of whole seconds. An unknown field
+/// is an error that names the nearest one.
 ///
 /// ```
-/// let config: cache_runtime::Config =
-///     serde_json::from_str(r#"{ "url": "redis://127.0.0.1", "response_timeout": "50ms" }"#)?;
+/// let text = r#"{ "url": "redis://127.0.0.1", "response_timeout": "50ms", "retry": 30 }"#;
+/// let config: cache_runtime::Config = serde_json::from_str(text)?;
+///
+/// let slip = text.replace("retry", "rety");
+/// let error = serde_json::from_str::<cache_runtime::Config>(&slip).unwrap_err();
+/// assert!(error.to_string().starts_with("unknown field `rety`; did you mean `retry`?"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+///
+/// `examples/configured.rs` reads one from a TOML text and environment variables.
+#[derive(Clone)]
 #[must_use]
 pub struct Config {
     pub(crate) url: String,
-    #[serde(default = "defaults::prefix")]
     pub(crate) prefix: String,
-    #[serde(default = "defaults::connect", deserialize_with = "duration")]
     pub(crate) connect_timeout: Duration,
-    #[serde(default = "defaults::response", deserialize_with = "duration")]
     pub(crate) response_timeout: Duration,
-    #[serde(default = "defaults::pool_size")]
     pub(crate) pool_size: usize,
-    #[serde(default = "defaults::value_bytes")]
     pub(crate) max_value_bytes: usize,
-    #[serde(default = "defaults::memory_bytes")]
     pub(crate) memory_bytes: u64,
-    #[serde(default = "defaults::refreshes")]
     pub(crate) max_refreshes: usize,
-    #[serde(default = "defaults::retry", deserialize_with = "duration")]
     pub(crate) retry: Duration,
-}
-
-mod defaults {
-    use std::time::Duration;
-
-    pub(super) fn prefix() -> String {
-        "cache".to_owned()
-    }
-    pub(super) fn connect() -> Duration {
-        Duration::from_millis(250)
-    }
-    pub(super) fn response() -> Duration {
-        Duration::from_millis(100)
-    }
-    pub(super) fn pool_size() -> usize {
-        8
-    }
-    pub(super) fn value_bytes() -> usize {
-        1 << 20
-    }
-    pub(super) fn memory_bytes() -> u64 {
-        64 << 20
-    }
-    pub(super) fn refreshes() -> usize {
-        64
-    }
-    pub(super) fn retry() -> Duration {
-        Duration::from_secs(10)
-    }
 }
 
 impl Config {
@@ -89,14 +59,14 @@ impl Config {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            prefix: defaults::prefix(),
-            connect_timeout: defaults::connect(),
-            response_timeout: defaults::response(),
-            pool_size: defaults::pool_size(),
-            max_value_bytes: defaults::value_bytes(),
-            memory_bytes: defaults::memory_bytes(),
-            max_refreshes: defaults::refreshes(),
-            retry: defaults::retry(),
+            prefix: "cache".to_owned(),
+            connect_timeout: Duration::from_millis(250),
+            response_timeout: Duration::from_millis(100),
+            pool_size: 8,
+            max_value_bytes: 1 << 20,
+            memory_bytes: 64 << 20,
+            max_refreshes: 64,
+            retry: Duration::from_secs(10),
         }
     }
 
@@ -217,15 +187,6 @@ fn redacted(url: &str) -> String {
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(from)?;
-    humantime::parse_duration(&text).map_err(|_| {
-        serde::de::Error::custom(format_args!(
-            "`{text}` is not a duration; a duration is written like `100ms`, `5s`, `1h30m`"
-        ))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,19 +235,5 @@ mod tests {
                 .is_err()
         );
         assert!(config.pool_size(0).check().is_err());
-    }
-
-    #[test]
-    fn files_hold_durations_as_text_and_no_unknown_field() {
-        let read = |text: &str| serde_json::from_str::<Config>(text);
-        let config = read(r#"{"url":"redis://h","connect_timeout":"1s 500ms"}"#).unwrap();
-        assert_eq!(config.connect_timeout, Duration::from_millis(1500));
-        assert_eq!(config.prefix, "cache");
-        assert!(read(r#"{"url":"redis://h","conect_timeout":"1s"}"#).is_err());
-        let error = read(r#"{"url":"redis://h","connect_timeout":"soon"}"#).unwrap_err();
-        assert!(
-            error.to_string().contains("written like `100ms`"),
-            "{error}"
-        );
     }
 }
