@@ -87,8 +87,9 @@ impl Cache {
     #[must_use]
     pub fn in_memory() -> Self {
         let config = Config::new("memory://");
-        let store = Store::memory(&config);
-        Self::with_store(config, store, Arc::default(), Arc::default())
+        let owed = Arc::default();
+        let store = Store::memory(&config, &owed);
+        Self::with_store(config, store, owed, Arc::default())
     }
 
     /// The cache at the URL in the environment variable `REDIS_URL`.
@@ -105,7 +106,7 @@ impl Cache {
         }
     }
 
-    pub(crate) fn with_store(
+    fn with_store(
         config: Config,
         store: Store,
         owed: Arc<Owed>,
@@ -278,7 +279,7 @@ impl Cache {
     }
 
     pub(crate) fn is_in_memory(&self) -> bool {
-        matches!(self.shared.store, Store::Memory(_))
+        matches!(self.shared.store, Store::Memory { .. })
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

@@ -45,6 +45,8 @@ mod slot;
 mod spec;
 mod stats;
 mod store;
+#[cfg(any(test, feature = "testing"))]
+mod testing;
 
 #[doc(hidden)]
 pub mod __private;
@@ -61,6 +63,8 @@ pub use json::Cacheable;
 pub use key::{AsKey, CacheKey, Key, KeyArg, KeyWriter};
 pub use stats::{FunctionStats, ServerStats, Stats};
 pub use store::Invalidated;
+#[cfg(any(test, feature = "testing"))]
+pub use testing::Faults;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

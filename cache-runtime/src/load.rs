@@ -306,14 +306,13 @@ impl Drop for Load {
         };
         // It must not shorten what a failed refresh leaves.
         drop(held.heartbeat.take());
-        let (ending, in_memory) = (self.ending, place.cache.is_in_memory());
+        let (ending, at_once) = (self.ending, place.cache.store().answers_at_once());
         let giving_back = async move {
             let event = give_back(&place, &held, ending).await;
             drop(leaving);
             move || event.into_iter().for_each(|event| place.tell(event))
         };
-        if in_memory {
-            // There is nothing to wait for.
+        if at_once {
             exec::wait(giving_back)();
             return;
         }

@@ -2,6 +2,8 @@
 
 mod behind;
 mod edges;
+#[cfg(feature = "testing")]
+mod failing;
 mod fence;
 mod foreign;
 mod key_vectors;

@@ -6,11 +6,34 @@ use cache_macro::read_through;
 
 use crate::config::Config;
 use crate::event::EventKind;
-use crate::store::gated::{GATES, Gate, Gates};
-use crate::store::{Lock, Store};
-use crate::{Cache, Key};
+use crate::store::Lock;
+use crate::{Cache, Faults, Key};
 
 const CALLERS: u64 = 12;
+const SLOW: Duration = Duration::from_millis(2);
+
+/// What becomes of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Ok,
+    Err,
+    Slow,
+    /// Until its deadline, which every command has.
+    Never,
+}
+
+const GATES: [Gate; 4] = [Gate::Ok, Gate::Err, Gate::Slow, Gate::Never];
+
+impl Gate {
+    fn faults(self) -> Faults {
+        match self {
+            Self::Ok => Faults::none(),
+            Self::Err => Faults::down(),
+            Self::Slow => Faults::none().delay(SLOW),
+            Self::Never => Faults::none().hangs(1.0),
+        }
+    }
+}
 
 #[read_through(name = "gated", key = (), crate = crate, ttl = 60, lease = "10s", follow = "100ms")]
 async fn load(body: Gate) -> Result<u64, ()> {
@@ -18,7 +41,7 @@ async fn load(body: Gate) -> Result<u64, ()> {
         Gate::Ok => Ok(7),
         Gate::Err => Err(()),
         Gate::Slow => {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(SLOW).await;
             Ok(7)
         }
         Gate::Never => std::future::pending().await,
@@ -46,17 +69,12 @@ fn counts(cache: &Cache) -> impl Fn(&[EventKind]) -> u64 {
 }
 
 async fn adds_up(get: Gate, lease: Gate, body: Gate, fill: Gate) {
-    let gates = Gates([("get", get), ("lease", lease), ("fill", fill)].into());
-    let config = Config::new("memory://");
-    let Store::Memory(memory) = Store::memory(&config) else {
-        unreachable!("the store in memory is one");
-    };
-    let cache = Cache::with_store(
-        config,
-        Store::Gated(memory, gates),
-        Default::default(),
-        Default::default(),
-    );
+    let config = Config::new("memory://")
+        .connect_timeout(Duration::from_millis(5))
+        .response_timeout(Duration::from_millis(10));
+    let faults = Faults::none().at("get", get.faults());
+    let faults = faults.at("lease", lease.faults()).at("fill", fill.faults());
+    let cache = Cache::new(config).unwrap().failing(faults);
     let callers = (0..CALLERS).map(|caller| {
         let call = cache.scope(load(body));
         // A third stays, a third leaves early, a third may just have been done.

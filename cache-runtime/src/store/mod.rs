@@ -1,7 +1,7 @@
 //! Where values are kept: the verbs that a call needs, and the two places that offer them.
 
-#[cfg(test)]
-pub(crate) mod gated;
+#[cfg(any(test, feature = "testing"))]
+mod failing;
 mod memory;
 mod redis;
 
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use deadpool_redis::Pool;
 
+#[cfg(any(test, feature = "testing"))]
+use self::failing::Failing;
 use self::memory::Memory;
 use self::redis::Redis;
 use crate::config::Config;
@@ -21,6 +23,8 @@ use crate::event::{EventKind, Listeners};
 use crate::key::Key;
 use crate::lease::Token;
 use crate::owed::Owed;
+#[cfg(any(test, feature = "testing"))]
+use crate::testing::Faults;
 
 /// What stands under a key, and for how long yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,9 +116,11 @@ pub(crate) enum Lock {
 #[derive(Debug)]
 pub(crate) enum Store {
     Redis(Redis),
-    Memory(Memory),
-    #[cfg(test)]
-    Gated(Memory, gated::Gates),
+    Memory {
+        memory: Memory,
+        #[cfg(any(test, feature = "testing"))]
+        failing: Box<Failing>,
+    },
 }
 
 /// Calls the same verb of whichever store it is.
@@ -122,12 +128,12 @@ macro_rules! of_each {
     ($store:expr, $verb:ident($($argument:expr),*)) => {
         match $store {
             Self::Redis(redis) => redis.$verb($($argument),*).await,
-            Self::Memory(memory) => Ok(memory.$verb($($argument),*)),
-            #[cfg(test)]
-            Self::Gated(memory, gates) => {
-                gates.pass(stringify!($verb)).await?;
-                Ok(memory.$verb($($argument),*))
+            #[cfg(any(test, feature = "testing"))]
+            Self::Memory { memory, failing } if failing.is_on() => {
+                let work = || memory.$verb($($argument),*);
+                failing.around(stringify!($verb), memory, work).await
             }
+            Self::Memory { memory, .. } => Ok(memory.$verb($($argument),*)),
         }
     };
 }
@@ -141,13 +147,21 @@ impl Store {
         listeners: &Arc<Listeners>,
     ) -> Result<Self, Error> {
         if config.url == "memory://" {
-            return Ok(Self::memory(config));
+            return Ok(Self::memory(config, owed));
         }
         Redis::new(config, owed, listeners).map(Self::Redis)
     }
 
-    pub(crate) fn memory(config: &Config) -> Self {
-        Self::Memory(Memory::new(config.memory_bytes))
+    #[cfg_attr(
+        not(any(test, feature = "testing")),
+        expect(unused_variables, reason = "nothing is owed where nothing fails")
+    )]
+    pub(crate) fn memory(config: &Config, owed: &Arc<Owed>) -> Self {
+        Self::Memory {
+            memory: Memory::new(config.memory_bytes),
+            #[cfg(any(test, feature = "testing"))]
+            failing: Box::new(Failing::new(config, owed)),
+        }
     }
 
     /// What stands under the key, and with `left` for how long yet. What is no string was never
@@ -155,12 +169,12 @@ impl Store {
     pub(crate) fn get<'a>(&'a self, key: &'a Key, left: bool) -> Reading<'a> {
         match self {
             Self::Redis(redis) => redis.get(key, left),
-            Self::Memory(memory) => Reading::now(Ok(memory.get(key, left))),
-            #[cfg(test)]
-            Self::Gated(memory, gates) => Reading::Boxed(Box::pin(async move {
-                gates.pass("get").await?;
-                Ok(memory.get(key, left))
-            })),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Memory { memory, failing } if failing.is_on() => {
+                let work = move || memory.get(key, left);
+                Reading::Boxed(Box::pin(failing.around("get", memory, work)))
+            }
+            Self::Memory { memory, .. } => Reading::now(Ok(memory.get(key, left))),
         }
     }
 
@@ -254,7 +268,12 @@ impl Store {
     /// Ends a refresh under way, then removes what stands under the key, in this order: the other
     /// way round, the refresh could store its old value in between.
     pub(crate) async fn remove(&self, key: &Key) -> Result<Invalidated, Error> {
-        of_each!(self, remove(key))
+        let removed = of_each!(self, remove(key));
+        #[cfg(any(test, feature = "testing"))]
+        if let Self::Memory { failing, .. } = self {
+            return failing.owing(key, removed);
+        }
+        removed
     }
 
     /// Whether nothing can be compared here before it is replaced, so that there are no leases.
@@ -291,7 +310,11 @@ impl Store {
     pub(crate) async fn ping(&self) -> Result<(), Error> {
         match self {
             Self::Redis(redis) => redis.ping().await,
-            _ => Ok(()),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Memory { memory, failing } if failing.is_on() => {
+                failing.around("ping", memory, || ()).await
+            }
+            Self::Memory { .. } => Ok(()),
         }
     }
 
@@ -304,8 +327,30 @@ impl Store {
 
     /// Moves the clock, where it is ours.
     pub(crate) fn advance(&self, by: Duration) {
-        if let Self::Memory(memory) = self {
+        if let Self::Memory { memory, .. } = self {
             memory.advance(by);
+        }
+    }
+
+    /// Makes the commands of a store in memory fail from now on.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn fail(&self, faults: Faults) {
+        match self {
+            Self::Memory { memory, failing } => failing.set(faults, memory),
+            Self::Redis(_) => panic!(
+                "`failing` is for a cache in memory; to see a server fail, stop or freeze it"
+            ),
+        }
+    }
+
+    /// Whether no command ever waits.
+    pub(crate) fn answers_at_once(&self) -> bool {
+        match self {
+            Self::Redis(_) => false,
+            #[cfg(any(test, feature = "testing"))]
+            Self::Memory { failing, .. } => failing.answers_at_once(),
+            #[cfg(not(any(test, feature = "testing")))]
+            Self::Memory { .. } => true,
         }
     }
 
