@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::load::{Load, Place};
+use crate::run::Run;
 
 thread_local! {
     /// What the calls on this thread are loading right now, the innermost last.
@@ -47,6 +48,7 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct Body<F> {
         place: Option<Arc<Place>>,
+        run: Option<Arc<Run>>,
         #[pin]
         body: F,
     }
@@ -54,12 +56,16 @@ pin_project_lite::pin_project! {
 
 /// The body of this load, of an async function.
 pub(crate) fn of<F>(load: &Load, body: F) -> Body<F> {
-    let place = load.own_place();
-    Body { place, body }
+    Body {
+        place: load.own_place(),
+        run: load.run.clone(),
+        body,
+    }
 }
 
 /// Runs the body of this load, of a sync function.
 pub(crate) fn run_sync<T>(load: &Load, body: impl FnOnce() -> T) -> T {
+    let _inside = load.run.as_ref().map(|run| run.enter());
     loading(load.own_place().as_ref(), body)
 }
 
@@ -68,6 +74,7 @@ impl<F: Future> Future for Body<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        let _inside = this.run.as_ref().map(|run| run.enter());
         loading(this.place.as_ref(), || this.body.poll(context))
     }
 }

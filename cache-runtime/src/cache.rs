@@ -77,7 +77,8 @@ impl Cache {
     /// [`ErrorKind::Config`] if something in the configuration cannot be right.
     pub fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
-        let (owed, listeners) = Default::default();
+        let owed = Arc::new(Owed::new(&config.prefix));
+        let listeners = Arc::default();
         let store = Store::open(&config, &owed, &listeners)?;
         Ok(Self::with_store(config, store, owed, listeners))
     }
@@ -87,7 +88,7 @@ impl Cache {
     #[must_use]
     pub fn in_memory() -> Self {
         let config = Config::new("memory://");
-        let owed = Arc::default();
+        let owed = Arc::new(Owed::new(&config.prefix));
         let store = Store::memory(&config, &owed);
         Self::with_store(config, store, owed, Arc::default())
     }
@@ -114,9 +115,9 @@ impl Cache {
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
+                ledger: Ledger::new(&config.prefix),
                 config,
                 store,
-                ledger: Ledger::default(),
                 board: Board::default(),
                 owed,
                 behind: Arc::default(),

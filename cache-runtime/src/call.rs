@@ -99,11 +99,11 @@ fn begin(call: Call) -> Begun {
     };
     let uncached = matches!(request, Some(Request::Uncached));
     let Some(cache) = cache.filter(|_| !uncached) else {
-        return Begun::Looked(past(spec, None, report));
+        return Begun::Looked(past(None, report));
     };
     let place = Place::new(cache, key, spec);
     if !place.is_usable() || body::is_loading(&place) {
-        return Begun::Looked(past(spec, Some(place), report));
+        return Begun::Looked(past(Some(place), report));
     }
     let mut search = Search::new(place, report);
     search.is_refresh = matches!(request, Some(Request::Refresh));
@@ -116,11 +116,11 @@ fn begin(call: Call) -> Begun {
     Begun::Search(search)
 }
 
-fn past(spec: &'static Spec, place: Option<Place>, report: Option<Report<Seen>>) -> Looked {
+fn past(place: Option<Place>, report: Option<Report<Seen>>) -> Looked {
     if let Some(report) = report {
         report.set(Seen::Bypassed);
     }
-    Looked::Load(Box::new(Load::past(spec, place.map(Arc::new))))
+    Looked::Load(Box::new(Load::past(place.map(Arc::new))))
 }
 
 /// The body runs whatever is stored. While it runs, an old value stays in place, so the token
@@ -256,7 +256,7 @@ impl Search {
                 Some(Followed::Alone) | None => break,
             }
         }
-        past(self.place.spec, Some(self.place), self.report)
+        past(Some(self.place), self.report)
     }
 
     /// How long this call may still wait for others.
@@ -283,9 +283,13 @@ impl Search {
 
     /// The stored value, if there is one.
     fn stored(&mut self, read: Result<Stored, Error>) -> Option<(Vec<u8>, Left)> {
-        let Ok(stored) = read else {
-            self.outage = true;
-            return None;
+        let stored = match read {
+            Ok(stored) => stored,
+            Err(error) => {
+                self.place.cache.store().failed(&error);
+                self.outage = true;
+                return None;
+            }
         };
         let json = stored.json.filter(|json| Token::read(json).is_none())?;
         Some((json, stored.left))

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use crate::metrics;
+
 /// One step of a call of an annotated function, or of an invalidation; or a change of the server's
 /// state.
 #[derive(Clone, Copy, Debug)]
@@ -80,23 +82,58 @@ pub enum EventKind {
 
 pub(crate) const KINDS: usize = EventKind::WritesResumed as usize + 1;
 
+impl EventKind {
+    /// Each at its own place.
+    pub(crate) const ALL: [Self; KINDS] = [
+        Self::Hit,
+        Self::Stale,
+        Self::Miss,
+        Self::Unreadable,
+        Self::Waited,
+        Self::Joined,
+        Self::Led,
+        Self::Bypassed,
+        Self::Filled,
+        Self::Refused,
+        Self::Failed,
+        Self::Unstorable,
+        Self::Released,
+        Self::RefreshFailed,
+        Self::Refreshing,
+        Self::Invalidated,
+        Self::Owed,
+        Self::Lost,
+        Self::Back,
+        Self::WritesSuspended,
+        Self::WritesResumed,
+    ];
+}
+
 /// The counters of one function, one for each kind of event.
 #[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) function: &'static str,
     counts: [AtomicU64; KINDS],
+    meters: metrics::OfFunction,
 }
 
 impl Counters {
-    pub(crate) fn new(function: &'static str) -> Self {
+    pub(crate) fn new(cache: &str, function: &'static str) -> Self {
         Self {
             function,
             counts: Default::default(),
+            meters: metrics::OfFunction::new(cache, function),
         }
     }
 
     pub(crate) fn add(&self, kind: EventKind) {
         self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
+        self.meters.add(kind);
+    }
+
+    /// A body has run for so long.
+    pub(crate) fn loaded(&self, timer: &metrics::Timer) {
+        self.meters.loaded(timer);
     }
 
     pub(crate) fn read(&self, kind: EventKind) -> u64 {
@@ -211,5 +248,17 @@ impl Drop for Listening {
 impl fmt::Debug for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listening").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_stands_at_its_place() {
+        for (place, kind) in EventKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, place);
+        }
     }
 }

@@ -39,8 +39,14 @@ mod keep;
 mod key;
 mod lease;
 mod load;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[expect(unreachable_pub, reason = "public with the feature")]
+mod metrics;
 mod owed;
 mod request;
+mod run;
 mod slot;
 mod spec;
 mod stats;

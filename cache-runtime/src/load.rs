@@ -12,6 +12,7 @@ use crate::exec::{self, Ended};
 use crate::flight::{Leader, Stamp};
 use crate::key::Key;
 use crate::lease::Token;
+use crate::run::Run;
 use crate::spec::{Absence, Spec};
 use crate::stats::Counted;
 use crate::store::Lock;
@@ -108,12 +109,13 @@ impl Why {
 
 #[derive(Debug)]
 pub(crate) struct Load {
-    spec: &'static Spec,
     place: Option<Arc<Place>>,
     claim: Claim,
     leader: Option<Leader>,
     /// The stamp of the body's start.
     body: Stamp,
+    /// None if there is no cache.
+    pub(crate) run: Option<Arc<Run>>,
     /// What the attribute decided for this value; else the function's own.
     pub(crate) ttl: Option<Option<Duration>>,
     /// `store_if` said no.
@@ -133,19 +135,16 @@ enum Ending {
 
 impl Load {
     /// A load that goes past the cache. A `place` is only told of it.
-    pub(crate) fn past(spec: &'static Spec, place: Option<Arc<Place>>) -> Self {
-        if let Some(place) = &place {
-            place.tell(EventKind::Bypassed);
-        }
-        let mut load = Self::untold(spec);
-        load.place = place;
+    pub(crate) fn past(place: Option<Arc<Place>>) -> Self {
+        let load = Self::untold(place);
+        load.came_to(EventKind::Bypassed);
         load
     }
 
-    fn untold(spec: &'static Spec) -> Self {
+    fn untold(place: Option<Arc<Place>>) -> Self {
         Self {
-            spec,
-            place: None,
+            run: place.as_ref().map(|place| Run::of(place.spec)),
+            place,
             claim: Claim::None,
             leader: None,
             body: 0,
@@ -157,16 +156,15 @@ impl Load {
     }
 
     pub(crate) fn of(place: Arc<Place>, claim: Claim, leader: Option<Leader>) -> Self {
-        place.tell(match &claim {
-            Claim::Held(held) if held.why == Why::Behind => EventKind::Refreshing,
-            Claim::None => EventKind::Bypassed,
-            _ => EventKind::Led,
-        });
-        let mut load = Self::untold(place.spec);
+        let mut load = Self::untold(Some(place));
         load.body = leader.as_ref().map_or(0, Leader::stamp);
         load.claim = claim;
         load.leader = leader;
-        load.place = Some(place);
+        match &load.claim {
+            Claim::Held(held) if held.why == Why::Behind => load.tell(EventKind::Refreshing),
+            Claim::None => load.came_to(EventKind::Bypassed),
+            _ => load.tell(EventKind::Led),
+        }
         load
     }
 
@@ -203,6 +201,13 @@ impl Load {
         self.ending = Ending::Landed;
     }
 
+    /// The body has returned.
+    pub(crate) fn returned(&self) {
+        if let (Some(run), Some(place)) = (&self.run, &self.place) {
+            run.returned(&place.counters);
+        }
+    }
+
     /// The body gave nothing that could be shared.
     pub(crate) fn failed(mut self) {
         self.ending = Ending::Failed;
@@ -210,9 +215,7 @@ impl Load {
 
     /// The value cannot be written as JSON.
     pub(crate) fn unstorable(self) {
-        if let Some(place) = &self.place {
-            place.tell(EventKind::Unstorable);
-        }
+        self.came_to(EventKind::Unstorable);
         self.failed();
     }
 
@@ -226,7 +229,7 @@ impl Load {
             return;
         };
         let confirmed = self.leader.as_ref().map_or(0, Leader::stamp);
-        let stores = !self.is_left_out(absent);
+        let stores = !self.is_left_out(place.spec, absent);
         if stores && self.store(&place, json, absent).await {
             if let Some(leader) = &self.leader {
                 leader.answer(&shared, confirmed);
@@ -239,27 +242,27 @@ impl Load {
     }
 
     /// Whether the attribute does not let this value be stored.
-    fn is_left_out(&self, absent: bool) -> bool {
-        self.left_out || (absent && self.spec.passes_over_absence())
+    fn is_left_out(&self, spec: &Spec, absent: bool) -> bool {
+        self.left_out || (absent && spec.passes_over_absence())
     }
 
     /// Whether the server confirmed the fill.
     async fn store(&mut self, place: &Place, json: Vec<u8>, absent: bool) -> bool {
         let cache = &place.cache;
-        let ttl = self.ttl(absent);
+        let ttl = self.ttl(place.spec, absent);
         if let Err(error) = cache.storable(&json, ttl) {
             debug_assert!(matches!(error.kind(), ErrorKind::TooLarge | ErrorKind::Ttl));
-            place.tell(EventKind::Unstorable);
+            self.came_to(EventKind::Unstorable);
             return false;
         }
-        let kept = keep_time(self.spec, ttl);
+        let kept = keep_time(place.spec, ttl);
         // The claim stays here until the answer is: if the caller leaves meanwhile, the token is
         // given back, which does nothing to a value that was stored all the same.
         let held = match &mut self.claim {
             Claim::None => return false,
             Claim::Unfenced => {
                 let outcome = cache.store().set(&place.key, json, kept).await;
-                place.tell(outcome.map_or(EventKind::Failed, |()| EventKind::Filled));
+                self.came_to(outcome.map_or(EventKind::Failed, |()| EventKind::Filled));
                 return false;
             }
             Claim::Held(held) => held,
@@ -268,26 +271,39 @@ impl Load {
             .store()
             .fill(&place.key, held.lock, &held.token, json, kept);
         let filled = filling.await;
-        place.tell(match filled {
-            Ok(true) => EventKind::Filled,
-            Ok(false) => EventKind::Refused,
-            Err(_) => EventKind::Failed,
-        });
         held.told = true;
         let confirmed = matches!(filled, Ok(true));
         if confirmed || (filled.is_ok() && !held.why.outdates()) {
             // Nothing of ours is there any more. After an error it may be, and is given back.
             self.claim = Claim::None;
         }
+        self.came_to(match filled {
+            Ok(true) => EventKind::Filled,
+            Ok(false) => EventKind::Refused,
+            Err(_) => EventKind::Failed,
+        });
         confirmed
     }
 
-    fn ttl(&self, absent: bool) -> Option<Duration> {
-        let ttl = match self.spec.none {
+    fn came_to(&self, outcome: EventKind) {
+        if let Some(run) = &self.run {
+            run.came_to(outcome);
+        }
+        self.tell(outcome);
+    }
+
+    fn tell(&self, kind: EventKind) {
+        if let Some(place) = &self.place {
+            place.tell(kind);
+        }
+    }
+
+    fn ttl(&self, spec: &Spec, absent: bool) -> Option<Duration> {
+        let ttl = match spec.none {
             Absence::StoredFor(ttl) if absent => Some(ttl),
-            _ => self.ttl.unwrap_or(self.spec.ttl),
+            _ => self.ttl.unwrap_or(spec.ttl),
         };
-        ttl.map(|ttl| jittered(ttl, self.spec.jitter_percent))
+        ttl.map(|ttl| jittered(ttl, spec.jitter_percent))
     }
 }
 
@@ -298,6 +314,12 @@ impl Drop for Load {
         if self.ending == Ending::Left && std::thread::panicking() {
             // It would panic for each who comes after it, so it counts as a failure.
             self.ending = Ending::Failed;
+        }
+        if self.is_wanted()
+            && self.ending != Ending::Landed
+            && let Some(run) = &self.run
+        {
+            run.came_to(self.ending);
         }
         let leaving = Leaving(self.leader.take(), self.ending);
         let claim = std::mem::replace(&mut self.claim, Claim::None);

@@ -9,16 +9,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::key::Key;
+use crate::metrics;
 
 /// More would be a sign of something else being wrong; the caller is told that it failed.
 const MOST: usize = 10_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Owed {
     keys: Mutex<Keys>,
     /// Read on every call, so that nothing is locked while nothing is owed.
     count: AtomicUsize,
     making_up: AtomicBool,
+    meter: metrics::OfOwed,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,15 @@ impl Debt {
 }
 
 impl Owed {
+    pub(crate) fn new(cache: &str) -> Self {
+        Self {
+            keys: Mutex::default(),
+            count: AtomicUsize::new(0),
+            making_up: AtomicBool::new(false),
+            meter: metrics::OfOwed::new(cache),
+        }
+    }
+
     /// Whether there was room for it.
     pub(crate) fn add(&self, key: &Key) -> bool {
         let mut keys = self.keys();
@@ -52,7 +63,7 @@ impl Owed {
         keys.additions += 1;
         let addition = keys.additions;
         keys.added.insert(key.clone(), addition);
-        self.count.store(keys.added.len(), Ordering::Release);
+        self.counted(&keys);
         true
     }
 
@@ -86,7 +97,7 @@ impl Owed {
                 keys.added.remove(key);
             }
         }
-        self.count.store(keys.added.len(), Ordering::Release);
+        self.counted(&keys);
     }
 
     /// Whether nobody makes up for it yet; then the caller does.
@@ -96,6 +107,11 @@ impl Owed {
 
     pub(crate) fn end_making_up(&self) {
         self.making_up.store(false, Ordering::Release);
+    }
+
+    fn counted(&self, keys: &Keys) {
+        self.count.store(keys.added.len(), Ordering::Release);
+        self.meter.set(keys.added.len());
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -113,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_key_is_owed_until_it_was_made_up_for() {
-        let owed = Owed::default();
+        let owed = Owed::new("test");
         assert!(owed.is_empty());
         assert!(owed.add(&key(1)));
         assert!(owed.contains(&key(1)) && !owed.contains(&key(2)));
@@ -125,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_owed_again_while_it_is_made_up_for_stays_owed() {
-        let owed = Owed::default();
+        let owed = Owed::new("test");
         owed.add(&key(1));
         let debt = owed.debt();
         owed.add(&key(1));
@@ -135,7 +151,7 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_what_is_remembered() {
-        let owed = Owed::default();
+        let owed = Owed::new("test");
         assert!((0..MOST).all(|n| owed.add(&key(n))));
         assert!(!owed.add(&key(MOST)));
         assert!(owed.add(&key(0)));

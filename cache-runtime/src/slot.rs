@@ -143,6 +143,7 @@ impl<R> Slot<R> {
 
     fn fill(self, returned: &R) -> Option<Fill> {
         let load = self.load;
+        load.returned();
         if !load.is_wanted() {
             load.unwanted();
             return None;

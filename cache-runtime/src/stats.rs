@@ -170,6 +170,8 @@ impl fmt::Display for Stats {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     number: u64,
+    /// The prefix of the cache.
+    cache: String,
     // A function is its static's address: two functions of one name are counted apart.
     functions: Mutex<HashMap<usize, Arc<Counters>>>,
 }
@@ -196,17 +198,16 @@ impl Deref for Counted {
     }
 }
 
-impl Default for Ledger {
-    fn default() -> Self {
+impl Ledger {
+    pub(crate) fn new(cache: &str) -> Self {
         static LEDGERS: AtomicU64 = AtomicU64::new(0);
         Self {
             number: LEDGERS.fetch_add(1, Ordering::Relaxed),
+            cache: cache.to_owned(),
             functions: Mutex::default(),
         }
     }
-}
 
-impl Ledger {
     pub(crate) fn of(&self, spec: &'static Spec) -> Counted {
         let (number, counters) = spec.home.get_or_init(|| (self.number, self.find(spec)));
         if *number == self.number {
@@ -220,7 +221,7 @@ impl Ledger {
         let mut functions = self.functions();
         let counters = functions.entry(address);
         counters
-            .or_insert_with(|| Arc::new(Counters::new(spec.name)))
+            .or_insert_with(|| Arc::new(Counters::new(&self.cache, spec.name)))
             .clone()
     }
 

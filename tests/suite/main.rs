@@ -9,6 +9,8 @@ mod foreign;
 mod key_vectors;
 mod keys;
 mod main_job;
+#[cfg(all(feature = "metrics", feature = "testing"))]
+mod metrics;
 mod outage;
 mod proxy;
 mod returns;

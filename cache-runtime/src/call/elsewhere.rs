@@ -36,8 +36,12 @@ impl Search {
             pause = (pause * 2).min(LONGEST);
             let sent = leader.stamp();
             let asked = Instant::now();
-            let Ok(found) = self.place.cache.store().get(&self.place.key, true).await else {
-                return Elsewhere::InVain;
+            let found = match self.place.cache.store().get(&self.place.key, true).await {
+                Ok(found) => found,
+                Err(error) => {
+                    self.place.cache.store().failed(&error);
+                    return Elsewhere::InVain;
+                }
             };
             if let Some(stored) = found.json {
                 match Token::read(&stored) {

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::exec;
 use crate::key::Key;
+use crate::metrics::OfServer;
 use crate::owed::Owed;
 use crate::testing::{Fault, Faults};
 
@@ -21,6 +22,7 @@ pub(crate) struct Failing {
     /// How long a command is waited for.
     deadline: Duration,
     owed: Arc<Owed>,
+    meter: OfServer,
 }
 
 impl Failing {
@@ -30,6 +32,7 @@ impl Failing {
             faults: Mutex::default(),
             deadline: config.connect_timeout + config.response_timeout,
             owed: owed.clone(),
+            meter: OfServer::new(&config.prefix),
         }
     }
 
@@ -54,6 +57,16 @@ impl Failing {
 
     /// Does one command's work, if it comes to it.
     pub(super) async fn around<T: Answer>(
+        &self,
+        verb: &str,
+        memory: &Memory,
+        work: impl FnOnce() -> T,
+    ) -> Result<T, Error> {
+        let answer = self.answer(verb, memory, work).await;
+        answer.inspect_err(|error| self.meter.failed(error))
+    }
+
+    async fn answer<T: Answer>(
         &self,
         verb: &str,
         memory: &Memory,

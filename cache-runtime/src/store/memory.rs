@@ -11,6 +11,7 @@ use quick_cache::unsync;
 use super::{Found, Invalidated, Leased, Left, Lock};
 use crate::key::Key;
 use crate::lease::Token;
+use crate::metrics;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -39,11 +40,11 @@ impl Weighter<Key, Entry> for ByBytes {
 }
 
 impl Memory {
-    pub(crate) fn new(bytes: u64) -> Self {
+    pub(crate) fn new(bytes: u64, meter: metrics::OfMemory) -> Self {
         const EXPECTED_ENTRY: u64 = 1024;
         let expected = usize::try_from(bytes / EXPECTED_ENTRY).unwrap_or(usize::MAX);
         Self {
-            entries: Mutex::new(unsync::Cache::with_weighter(expected, bytes, ByBytes)),
+            entries: Mutex::new(Entries::new(expected, bytes, meter)),
             clock: Clock::new(),
         }
     }
@@ -217,7 +218,36 @@ impl Memory {
     }
 }
 
-type Entries = unsync::Cache<Key, Entry, ByBytes>;
+#[derive(Debug)]
+struct Entries {
+    map: unsync::Cache<Key, Entry, ByBytes>,
+    meter: metrics::OfMemory,
+}
+
+impl Entries {
+    fn new(expected: usize, bytes: u64, meter: metrics::OfMemory) -> Self {
+        Self {
+            map: unsync::Cache::with_weighter(expected, bytes, ByBytes),
+            meter,
+        }
+    }
+
+    fn insert(&mut self, key: Key, entry: Entry) {
+        let with_it = self.map.len() + usize::from(!self.map.contains_key(&key));
+        self.map.insert(key, entry);
+        self.meter.evicted(with_it - self.map.len());
+        self.weighed();
+    }
+
+    fn remove(&mut self, key: &Key) {
+        self.map.remove(key);
+        self.weighed();
+    }
+
+    fn weighed(&self) {
+        self.meter.holds(self.map.len(), self.map.weight());
+    }
+}
 
 fn refresh(key: &Key) -> Key {
     key.refresh()
@@ -233,10 +263,10 @@ fn at(key: &Key, lock: Lock) -> Key {
 /// The entry, if its time is not over; one whose time is over is taken out on the way.
 fn live<'a>(entries: &'a mut Entries, key: &Key, now: Duration) -> Option<&'a Entry> {
     let is_over = |entry: &Entry| entry.expires.is_some_and(|at| at <= now);
-    if entries.peek(key).is_some_and(is_over) {
+    if entries.map.peek(key).is_some_and(is_over) {
         entries.remove(key);
     }
-    entries.get(key)
+    entries.map.get(key)
 }
 
 fn holds(entries: &mut Entries, place: &Key, token: &Token, now: Duration) -> bool {
@@ -281,13 +311,17 @@ impl Clock {
 mod tests {
     use super::*;
 
+    fn memory(bytes: u64) -> Memory {
+        Memory::new(bytes, metrics::OfMemory::new("test"))
+    }
+
     fn key(n: u64) -> Key {
         Key::new("test").part(&n)
     }
 
     #[test]
     fn what_was_filled_is_found_until_its_time_is_over() {
-        let memory = Memory::new(1 << 20);
+        let memory = memory(1 << 20);
         memory.set(&key(1), b"1".to_vec(), Some(Duration::from_secs(60)));
         memory.set(&key(2), b"2".to_vec(), None);
         memory.advance(Duration::from_secs(59));
@@ -300,7 +334,7 @@ mod tests {
 
     #[test]
     fn removing_tells_whether_something_was_there() {
-        let memory = Memory::new(1 << 20);
+        let memory = memory(1 << 20);
         assert_eq!(memory.remove(&key(1)), Invalidated::Absent);
         memory.set(&key(1), b"1".to_vec(), None);
         assert_eq!(memory.remove(&key(1)), Invalidated::Removed);
@@ -312,11 +346,11 @@ mod tests {
 
     #[test]
     fn it_never_holds_more_bytes_than_it_was_given() {
-        let memory = Memory::new(100_000);
+        let memory = memory(100_000);
         for n in 0..10_000 {
             memory.set(&key(n), vec![b'1'; 100], None);
-            assert!(memory.entries().weight() <= 100_000);
+            assert!(memory.entries().map.weight() <= 100_000);
         }
-        assert!(memory.entries().len() > 100);
+        assert!(memory.entries().map.len() > 100);
     }
 }

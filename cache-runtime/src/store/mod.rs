@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::event::{EventKind, Listeners};
 use crate::key::Key;
 use crate::lease::Token;
+use crate::metrics::OfMemory;
 use crate::owed::Owed;
 #[cfg(any(test, feature = "testing"))]
 use crate::testing::Faults;
@@ -127,7 +128,10 @@ pub(crate) enum Store {
 macro_rules! of_each {
     ($store:expr, $verb:ident($($argument:expr),*)) => {
         match $store {
-            Self::Redis(redis) => redis.$verb($($argument),*).await,
+            Self::Redis(redis) => {
+                let answer = redis.$verb($($argument),*).await;
+                answer.inspect_err(|error| redis.meter().failed(error))
+            }
             #[cfg(any(test, feature = "testing"))]
             Self::Memory { memory, failing } if failing.is_on() => {
                 let work = || memory.$verb($($argument),*);
@@ -158,7 +162,7 @@ impl Store {
     )]
     pub(crate) fn memory(config: &Config, owed: &Arc<Owed>) -> Self {
         Self::Memory {
-            memory: Memory::new(config.memory_bytes),
+            memory: Memory::new(config.memory_bytes, OfMemory::new(&config.prefix)),
             #[cfg(any(test, feature = "testing"))]
             failing: Box::new(Failing::new(config, owed)),
         }
@@ -175,6 +179,13 @@ impl Store {
                 Reading::Boxed(Box::pin(failing.around("get", memory, work)))
             }
             Self::Memory { memory, .. } => Reading::now(Ok(memory.get(key, left))),
+        }
+    }
+
+    /// Counts a [`get`](Self::get) that failed; the other verbs count for themselves.
+    pub(crate) fn failed(&self, error: &Error) {
+        if let Self::Redis(redis) = self {
+            redis.meter().failed(error);
         }
     }
 
@@ -309,7 +320,10 @@ impl Store {
 
     pub(crate) async fn ping(&self) -> Result<(), Error> {
         match self {
-            Self::Redis(redis) => redis.ping().await,
+            Self::Redis(redis) => {
+                let answer = redis.ping().await;
+                answer.inspect_err(|error| redis.meter().failed(error))
+            }
             #[cfg(any(test, feature = "testing"))]
             Self::Memory { memory, failing } if failing.is_on() => {
                 failing.around("ping", memory, || ()).await

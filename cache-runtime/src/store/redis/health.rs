@@ -17,6 +17,7 @@ use crate::breaker::Breaker;
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventKind, Listeners};
 use crate::exec;
+use crate::metrics::OfServer;
 
 /// Between two probes at least, however long the first one took.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -34,6 +35,7 @@ pub(super) struct Health {
     forbids_reads: AtomicBool,
     closed: AtomicBool,
     listeners: Arc<Listeners>,
+    meter: OfServer,
 }
 
 impl Health {
@@ -56,6 +58,7 @@ impl Health {
             forbids_reads: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             listeners: listeners.clone(),
+            meter: OfServer::new(prefix),
         })
     }
 
@@ -152,7 +155,7 @@ impl Health {
             Ok(_) => {
                 if self.writes.accepted() {
                     tracing::info!("redis takes writes again");
-                    self.listeners.change(EventKind::WritesResumed);
+                    self.change(EventKind::WritesResumed);
                 }
             }
             Err(error) if class(error).refuses_writes() => {
@@ -161,7 +164,7 @@ impl Health {
                         code = error.code(),
                         "redis takes no writes: what is loaded is returned but not stored, until it does"
                     );
-                    self.listeners.change(EventKind::WritesSuspended);
+                    self.change(EventKind::WritesSuspended);
                 }
             }
             Err(_) => {}
@@ -198,7 +201,7 @@ impl Health {
     fn lost(self: &Arc<Self>, why: Error) {
         tracing::warn!(%why, "redis is away: annotated functions run their bodies until it is back");
         self.set_why(why);
-        self.listeners.change(EventKind::Lost);
+        self.change(EventKind::Lost);
         // Without the I/O thread nothing could be asked anyway.
         let _ = exec::spawn_on_io(probe_until_back(Arc::downgrade(self), self.outages()));
     }
@@ -206,8 +209,17 @@ impl Health {
     fn back(&self) {
         if let Some(away_for) = self.breaker.recovered(Instant::now()) {
             tracing::info!(?away_for, "redis is back");
-            self.listeners.change(EventKind::Back);
+            self.change(EventKind::Back);
         }
+    }
+
+    fn change(&self, kind: EventKind) {
+        self.meter.changed(kind);
+        self.listeners.change(kind);
+    }
+
+    pub(super) fn meter(&self) -> &OfServer {
+        &self.meter
     }
 
     pub(super) fn close(&self) {

@@ -36,6 +36,7 @@ use crate::error::Error;
 use crate::event::Listeners;
 use crate::exec;
 use crate::key::Key;
+use crate::metrics::OfServer;
 use crate::owed::Owed;
 
 #[derive(Debug)]
@@ -76,6 +77,11 @@ impl Redis {
 
     pub(crate) fn pool(&self) -> Option<&Pool> {
         self.pool.as_ref()
+    }
+
+    /// Where commands that fail are counted.
+    pub(crate) fn meter(&self) -> &OfServer {
+        self.health.meter()
     }
 
     /// Whether asking would be in vain.
@@ -157,6 +163,7 @@ impl Redis {
             Ok(true) => Ok(Invalidated::Removed),
             Ok(false) => Ok(Invalidated::Absent),
             Err(error) if is_away(&error) && self.owed.add(key) => {
+                self.meter().failed(&error);
                 self.make_up();
                 Ok(Invalidated::Queued)
             }
