@@ -16,6 +16,7 @@
 //! The story works on bytes and knows nothing of types; [`slot`](crate::slot) does.
 
 mod elsewhere;
+mod refresh;
 mod unanswered;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::elsewhere::Elsewhere;
+use self::refresh::refresh;
 use self::unanswered::Unanswered;
 use crate::address::{self, Report, Request, Seen};
 use crate::body;
@@ -121,43 +123,6 @@ fn past(place: Option<Place>, report: Option<Report<Seen>>) -> Looked {
         report.set(Seen::Bypassed);
     }
     Looked::Load(Box::new(Load::past(place.map(Arc::new))))
-}
-
-/// The body runs whatever is stored. While it runs, an old value stays in place, so the token
-/// stands beside it; if the new value is then refused, the old one goes, since the caller asked
-/// for the new.
-async fn refresh(mut place: Place) -> Looked {
-    place.begins();
-    let store = place.cache.store();
-    let life = place.spec.lease.unwrap_or(Spec::LEASE);
-    place.cache.board().detach(&place.key);
-    let mut token = Token::fresh();
-    let mut leased = store.lease(&place.key, &token, life).await;
-    if leased
-        .as_ref()
-        .is_err_and(|error| error.kind() == ErrorKind::Unavailable)
-    {
-        // The connection may have broken while it was idle.
-        token = Token::fresh();
-        leased = store.lease(&place.key, &token, life).await;
-    }
-    let claim = match leased {
-        Ok(Leased::Ours) => Load::hold(&place, token, Lock::Lease, Why::Asked, None),
-        Ok(Leased::Unfenced) => Claim::Unfenced,
-        Ok(Leased::Held(_) | Leased::Value(_) | Leased::Foreign) => {
-            let token = Token::fresh();
-            match store.claim(&place.key, &token, life, true).await {
-                Ok(_) => Load::hold(&place, token, Lock::Refresh, Why::Asked, None),
-                Err(_) => Claim::None,
-            }
-        }
-        Err(_) => Claim::None,
-    };
-    if matches!(claim, Claim::None) {
-        // Nothing can be stored, but the old value is known to be wrong. An error leaves it.
-        let _ = place.cache.remove(&place.key).await;
-    }
-    Looked::Load(Box::new(Load::of(Arc::new(place), claim, None)))
 }
 
 /// The looking of one call, until it has a value or runs the body.

@@ -78,15 +78,16 @@ impl Config {
         self
     }
 
-    /// How long connecting may take, 250 ms by default. A call that finds no connection waits for
-    /// this and for one answer at most, then runs its body.
+    /// How long connecting may take, 250 ms by default. The calls that come before there was a
+    /// connection wait for it, and for one answer; a later one is made behind the callers, who then
+    /// wait for no longer than one answer may take, and not at all for a server that is in doubt.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
     /// How long one answer of the server may take, 100 ms by default; a call that waited so long
-    /// runs its body.
+    /// runs its body. A connection on which nothing came in that time is replaced.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self

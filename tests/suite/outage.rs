@@ -1,6 +1,5 @@
 //! Whatever Redis does, the caller gets what the body returns.
 
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -8,14 +7,12 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, ErrorKind, EventKind, Invalidated, read_through};
 
 use crate::proxy::Proxy;
-use crate::support::{
-    Server, Worker, free_port, in_own_process, is_own_process, say, tell, until_back, wait_to_go,
-};
+use crate::support::{Server, free_port, in_own_process, is_own_process, until_back};
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
 #[read_through(name = "async", ttl = 60)]
-async fn doubled(n: u64) -> u64 {
+pub async fn doubled(n: u64) -> u64 {
     RUNS.fetch_add(1, Relaxed);
     n * 2
 }
@@ -25,7 +22,7 @@ fn doubled_sync(n: u64) -> u64 {
     n * 2
 }
 
-async fn answers(cache: &Cache) {
+pub async fn answers(cache: &Cache) {
     for n in 0..8 {
         assert_eq!(cache.scope(doubled(n)).await, n * 2);
         let _inside = cache.enter();
@@ -33,7 +30,7 @@ async fn answers(cache: &Cache) {
     }
 }
 
-fn hits(cache: &Cache, function: &str) -> u64 {
+pub fn hits(cache: &Cache, function: &str) -> u64 {
     cache.stats().function(function).map_or(0, |of| of.hits)
 }
 
@@ -154,28 +151,6 @@ async fn a_frozen_server_delays_a_call_by_the_deadline_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_everything_is_a_cache_without_hits() {
-    let server = Server::start_with(&["--requirepass", "secret"]);
-    let cache = server.cache();
-    answers(&cache).await;
-    assert_eq!(cache.ping().await.unwrap_err().kind(), ErrorKind::Refused);
-    assert_eq!(hits(&cache, "async"), 0);
-}
-
-#[tokio::test]
-async fn a_server_without_memory_for_more_still_serves_what_it_has() {
-    let server = Server::start();
-    let cache = server.cache();
-    cache.scope(doubled(1)).await;
-    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    assert_eq!(cache.scope(doubled(1)).await, 2);
-    assert_eq!(cache.scope(doubled(2)).await, 4);
-    let stats = cache.stats();
-    let of = stats.function("async").unwrap();
-    assert_eq!((of.hits, of.stored, of.bypassed), (1, 1, 1));
-}
-
-#[tokio::test]
 async fn an_invalidation_during_an_outage_is_owed_and_made_up_for() {
     let mut server = Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let cache = server.cache();
@@ -287,172 +262,4 @@ fn an_outage_is_told_of_once_when_it_begins_and_once_when_it_is_over() {
     let next = || told.recv_timeout(Duration::from_secs(5));
     assert_eq!((next(), next()), (Ok(EventKind::Lost), Ok(EventKind::Back)));
     assert_eq!(cache.stats().server().outages, 1);
-}
-
-#[tokio::test]
-async fn a_server_that_takes_no_writes_is_read_from_and_not_asked_to_write() {
-    let server = Server::start();
-    let cache = server.cache();
-    cache.scope(doubled(1)).await;
-    for (refuse, allow) in [
-        (
-            ["CONFIG", "SET", "maxmemory", "1"],
-            ["CONFIG", "SET", "maxmemory", "0"],
-        ),
-        (
-            ["ACL", "SETUSER", "default", "-set"],
-            ["ACL", "SETUSER", "default", "+set"],
-        ),
-    ] {
-        server.cli(&["CONFIG", "RESETSTAT"]);
-        server.cli(&refuse);
-        let hits_before = hits(&cache, "async");
-        for n in 1000..1050 {
-            assert_eq!(cache.scope(doubled(n)).await, n * 2);
-            assert_eq!(cache.scope(doubled(1)).await, 2);
-        }
-        assert_eq!(hits(&cache, "async") - hits_before, 50);
-        assert!(!cache.stats().server().takes_writes);
-        let errors = server.cli(&["INFO", "errorstats"]);
-        let of = |code: &str| errors.matches(&format!("errorstat_{code}:count=1")).count();
-        assert_eq!(
-            of("OOM") + of("NOPERM"),
-            1,
-            "asked once in a second: {errors}"
-        );
-        server.cli(&allow);
-        let start = Instant::now();
-        while !cache.stats().server().takes_writes {
-            cache.scope(doubled(fastrand::u64(2000..1 << 40))).await;
-            assert!(
-                start.elapsed() < Duration::from_secs(5),
-                "writes stay suspended"
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_demoted_master_is_left_at_once_and_written_to_when_it_is_one_again() {
-    let server = Server::start();
-    let cache = server.cache();
-    cache.scope(doubled(1)).await;
-    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
-    let connections = || {
-        let info = server.cli(&["INFO", "stats"]);
-        let line = info
-            .lines()
-            .find_map(|line| line.strip_prefix("total_connections_received:"));
-        line.unwrap().trim().parse::<u64>().unwrap()
-    };
-    let before = connections();
-    assert_eq!(cache.scope(doubled(2)).await, 4);
-    assert_eq!(cache.scope(doubled(2)).await, 4);
-    assert!(!cache.stats().server().takes_writes);
-    // Both connections lead to the wrong server; one of those counted is our own question.
-    assert!(connections() >= before + 3);
-    server.cli(&["REPLICAOF", "NO", "ONE"]);
-    let start = Instant::now();
-    while !cache.stats().server().takes_writes {
-        cache.scope(doubled(fastrand::u64(2000..1 << 40))).await;
-        assert!(
-            start.elapsed() < Duration::from_secs(5),
-            "writes stay suspended"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_server_that_is_busy_or_cut_off_is_away_until_it_is_not() {
-    let server = Server::start_with(&["--busy-reply-threshold", "1"]);
-    let cache = server.cache();
-    answers(&cache).await;
-    server.cli(&["CONFIG", "SET", "replica-serve-stale-data", "no"]);
-    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
-    answers(&cache).await;
-    assert!(cache.stats().server().away, "MASTERDOWN");
-    server.cli(&["REPLICAOF", "NO", "ONE"]);
-    until_back(&cache).await;
-
-    let port = server.port().to_string();
-    let script = ["-p", &port, "EVAL", "while true do end", "0"];
-    let mut busy = Command::new("redis-cli")
-        .args(script)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while !cache.stats().server().away {
-        answers(&cache).await;
-        assert!(start.elapsed() < Duration::from_secs(5), "BUSY");
-    }
-    server.cli(&["SCRIPT", "KILL"]);
-    busy.wait().unwrap();
-    until_back(&cache).await;
-    answers(&cache).await;
-}
-
-#[test]
-fn a_blocked_runtime_is_no_dead_server() {
-    let server = Server::start();
-    let cache = server.cache();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let calls = (0..16_u64).map(|n| {
-            tokio::spawn(cache.scope(async move {
-                for _ in 0..40 {
-                    assert_eq!(doubled(n).await, n * 2);
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            }))
-        });
-        let calls: Vec<_> = calls.collect();
-        for _ in 0..4 {
-            // Longer than the deadline of an answer, and each worker in its turn.
-            for blocked in 1..3 {
-                for _ in 0..blocked {
-                    tokio::spawn(async { std::thread::sleep(Duration::from_millis(250)) });
-                }
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
-        }
-        for call in calls {
-            call.await.unwrap();
-        }
-    });
-    assert_eq!(cache.stats().server().outages, 0);
-}
-
-const STOPPED: &str = "outage::a_process_that_was_stopped_does_not_take_its_server_for_dead";
-
-#[test]
-fn a_process_that_was_stopped_does_not_take_its_server_for_dead() {
-    if !is_own_process(STOPPED) {
-        let server = Server::start();
-        let mut stopped = Worker::start(STOPPED, &[("URL", &server.url())]);
-        stopped.hears("calling");
-        for _ in 0..3 {
-            stopped.stop_for(Duration::from_millis(400));
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        stopped.go();
-        let told = stopped.end();
-        assert_eq!(told, [("outages".to_owned(), 0)]);
-        return;
-    }
-    let cache = Cache::open(&std::env::var("URL").unwrap()).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let calling = cache.clone();
-    runtime.spawn(cache.scope(async move {
-        loop {
-            answers(&calling).await;
-        }
-    }));
-    say("calling");
-    wait_to_go();
-    tell("outages", cache.stats().server().outages);
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 
 use super::failure::{Class, broke, class, told};
-use super::link::{Link, Live, Pulse};
+use super::link::{Link, Live};
+use super::pulse::Pulse;
 use crate::error::Error;
 
 /// Whether commands that met a connection which had broken while idle are sent once more on a new

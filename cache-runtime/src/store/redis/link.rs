@@ -15,10 +15,10 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{RedisError, cmd};
 use tokio::sync::{Notify, watch};
@@ -28,7 +28,8 @@ use super::connect::{Connection, Connector};
 use super::debts::Debts;
 use super::failure::{Class, class, ended, late, told};
 use super::health::{Health, prove};
-use super::patience::patiently;
+use super::patience::{patiently, promptly};
+use super::pulse::Pulse;
 use crate::error::{Error, ErrorKind};
 
 /// From one attempt to the next, at first.
@@ -72,44 +73,6 @@ pub(super) struct Live {
     pub(super) connection: Connection,
     pub(super) pulse: Arc<Pulse>,
     demotions: u64,
-}
-
-/// The signs of life of one connection.
-#[derive(Default)]
-pub(super) struct Pulse {
-    answers: AtomicU64,
-    /// A caller left without an answer, and no answer to anybody came after it.
-    left: AtomicBool,
-    left_at: Mutex<Option<Instant>>,
-}
-
-impl Pulse {
-    pub(super) fn answers(&self) -> u64 {
-        self.answers.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn answered(&self) {
-        self.answers.fetch_add(1, Ordering::Relaxed);
-        if self.left.load(Ordering::Relaxed) {
-            self.left.store(false, Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn left(&self) {
-        let mut left_at = self.left_at();
-        if !self.left.swap(true, Ordering::Relaxed) {
-            *left_at = Some(Instant::now());
-        }
-    }
-
-    fn is_silent_for(&self, limit: Duration) -> bool {
-        let since = |at: Instant| at.elapsed() > limit;
-        self.left.load(Ordering::Relaxed) && self.left_at().is_some_and(since)
-    }
-
-    fn left_at(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.left_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Link {
@@ -234,21 +197,23 @@ impl Link {
 
     /// One attempt: whether a connection was found.
     async fn attempt(self: &Arc<Self>) -> Result<(), Error> {
-        let began = Instant::now();
         let demotions = self.health.demotions();
         let suspect = self.state().live.clone();
-        let found = match suspect {
-            None => self.connect().await.map(Some),
-            Some(suspect) => self.replace(suspect).await,
+        let finding = async {
+            match suspect {
+                None => self.connect().await.map(Some),
+                Some(suspect) => self.replace(suspect).await,
+            }
         };
-        let prompt = began.elapsed() < self.connector.response_timeout() / 2;
-        let late = self
-            .state()
-            .trial
-            .as_mut()
-            .map_or(0, |trial| std::mem::take(&mut trial.late));
-        if found.is_err() || !prompt {
-            // That was no mistake of ours.
+        let limit = self.connector.response_timeout() / 2;
+        let (found, prompt) = promptly(limit, finding).await;
+        let late = {
+            let mut state = self.state();
+            let trial = state.trial.as_mut();
+            trial.map_or(0, |trial| std::mem::take(&mut trial.late))
+        };
+        if late > 0 && (found.is_err() || !prompt) {
+            // So it was the server, and not our own driver, that kept them waiting.
             self.health.late(late);
         }
         if let Some(connection) = found? {

@@ -9,6 +9,7 @@ mod lane;
 mod lanes;
 mod link;
 mod patience;
+mod pulse;
 mod reads;
 mod script;
 mod threads;

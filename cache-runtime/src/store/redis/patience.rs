@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+/// However long a process was kept from looking, it counts as one of these.
+const TICKS: u32 = 10;
+
 /// Waits for `work`, for at most `limit` of the time in which it was also looked at. A process that
 /// was starved or frozen meanwhile would else take itself for a server that does not answer.
 pub(super) async fn patiently<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
-    /// However long one of them takes, it counts as one.
-    const TICKS: u32 = 10;
     let mut work = pin!(work);
     for _ in 0..TICKS {
         if let Ok(output) = timeout(limit / TICKS, work.as_mut()).await {
@@ -18,6 +19,15 @@ pub(super) async fn patiently<F: Future>(limit: Duration, work: F) -> Option<F::
         }
     }
     None
+}
+
+/// Waits for `work`, and tells whether it took less than `limit` of such time.
+pub(super) async fn promptly<F: Future>(limit: Duration, work: F) -> (F::Output, bool) {
+    let mut work = pin!(work);
+    match patiently(limit, work.as_mut()).await {
+        Some(output) => (output, true),
+        None => (work.await, false),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,47 @@
+//! A refresh that was asked for.
+
+use std::sync::Arc;
+
+use super::Looked;
+use crate::error::ErrorKind;
+use crate::lease::Token;
+use crate::load::{Claim, Load, Place, Why};
+use crate::spec::Spec;
+use crate::store::{Leased, Lock};
+
+/// The body runs whatever is stored. While it runs, an old value stays in place, so the token
+/// stands beside it; if the new value is then refused, the old one goes, since the caller asked
+/// for the new.
+pub(super) async fn refresh(mut place: Place) -> Looked {
+    place.begins();
+    let store = place.cache.store();
+    let life = place.spec.lease.unwrap_or(Spec::LEASE);
+    place.cache.board().detach(&place.key);
+    let mut token = Token::fresh();
+    let mut leased = store.lease(&place.key, &token, life).await;
+    if leased
+        .as_ref()
+        .is_err_and(|error| error.kind() == ErrorKind::Unavailable)
+    {
+        // The connection may have broken while it was idle.
+        token = Token::fresh();
+        leased = store.lease(&place.key, &token, life).await;
+    }
+    let claim = match leased {
+        Ok(Leased::Ours) => Load::hold(&place, token, Lock::Lease, Why::Asked, None),
+        Ok(Leased::Unfenced) => Claim::Unfenced,
+        Ok(Leased::Held(_) | Leased::Value(_) | Leased::Foreign) => {
+            let token = Token::fresh();
+            match store.claim(&place.key, &token, life, true).await {
+                Ok(_) => Load::hold(&place, token, Lock::Refresh, Why::Asked, None),
+                Err(_) => Claim::None,
+            }
+        }
+        Err(_) => Claim::None,
+    };
+    if matches!(claim, Claim::None) {
+        // Nothing can be stored, but the old value is known to be wrong. An error leaves it.
+        let _ = place.cache.remove(&place.key).await;
+    }
+    Looked::Load(Box::new(Load::of(Arc::new(place), claim, None)))
+}

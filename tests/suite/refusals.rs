@@ -1,0 +1,134 @@
+//! A server that is there and refuses: everything, or only to be written to.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cache_runtime::ErrorKind;
+
+use crate::outage::{answers, doubled, hits};
+use crate::support::{Server, until_back};
+
+#[tokio::test]
+async fn a_server_that_refuses_everything_is_a_cache_without_hits() {
+    let server = Server::start_with(&["--requirepass", "secret"]);
+    let cache = server.cache();
+    answers(&cache).await;
+    assert_eq!(cache.ping().await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(hits(&cache, "async"), 0);
+}
+
+#[tokio::test]
+async fn a_server_without_memory_for_more_still_serves_what_it_has() {
+    let server = Server::start();
+    let cache = server.cache();
+    cache.scope(doubled(1)).await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(cache.scope(doubled(1)).await, 2);
+    assert_eq!(cache.scope(doubled(2)).await, 4);
+    let stats = cache.stats();
+    let of = stats.function("async").unwrap();
+    assert_eq!((of.hits, of.stored, of.bypassed), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_read_from_and_not_asked_to_write() {
+    let server = Server::start();
+    let cache = server.cache();
+    cache.scope(doubled(1)).await;
+    for (refuse, allow) in [
+        (
+            ["CONFIG", "SET", "maxmemory", "1"],
+            ["CONFIG", "SET", "maxmemory", "0"],
+        ),
+        (
+            ["ACL", "SETUSER", "default", "-set"],
+            ["ACL", "SETUSER", "default", "+set"],
+        ),
+    ] {
+        server.cli(&["CONFIG", "RESETSTAT"]);
+        server.cli(&refuse);
+        let hits_before = hits(&cache, "async");
+        for n in 1000..1050 {
+            assert_eq!(cache.scope(doubled(n)).await, n * 2);
+            assert_eq!(cache.scope(doubled(1)).await, 2);
+        }
+        assert_eq!(hits(&cache, "async") - hits_before, 50);
+        assert!(!cache.stats().server().takes_writes);
+        let errors = server.cli(&["INFO", "errorstats"]);
+        let of = |code: &str| errors.matches(&format!("errorstat_{code}:count=1")).count();
+        assert_eq!(
+            of("OOM") + of("NOPERM"),
+            1,
+            "asked once in a second: {errors}"
+        );
+        server.cli(&allow);
+        let start = Instant::now();
+        while !cache.stats().server().takes_writes {
+            cache.scope(doubled(fastrand::u64(2000..1 << 40))).await;
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "writes stay suspended"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_demoted_master_is_left_at_once_and_written_to_when_it_is_one_again() {
+    let server = Server::start();
+    let cache = server.cache();
+    cache.scope(doubled(1)).await;
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let connections = || {
+        let info = server.cli(&["INFO", "stats"]);
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("total_connections_received:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let before = connections();
+    assert_eq!(cache.scope(doubled(2)).await, 4);
+    assert_eq!(cache.scope(doubled(2)).await, 4);
+    assert!(!cache.stats().server().takes_writes);
+    // Both connections lead to the wrong server; one of those counted is our own question.
+    assert!(connections() >= before + 3);
+    server.cli(&["REPLICAOF", "NO", "ONE"]);
+    let start = Instant::now();
+    while !cache.stats().server().takes_writes {
+        cache.scope(doubled(fastrand::u64(2000..1 << 40))).await;
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "writes stay suspended"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_or_cut_off_is_away_until_it_is_not() {
+    let server = Server::start_with(&["--busy-reply-threshold", "1"]);
+    let cache = server.cache();
+    answers(&cache).await;
+    server.cli(&["CONFIG", "SET", "replica-serve-stale-data", "no"]);
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    answers(&cache).await;
+    assert!(cache.stats().server().away, "MASTERDOWN");
+    server.cli(&["REPLICAOF", "NO", "ONE"]);
+    until_back(&cache).await;
+
+    let port = server.port().to_string();
+    let script = ["-p", &port, "EVAL", "while true do end", "0"];
+    let mut busy = Command::new("redis-cli")
+        .args(script)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !cache.stats().server().away {
+        answers(&cache).await;
+        assert!(start.elapsed() < Duration::from_secs(5), "BUSY");
+    }
+    server.cli(&["SCRIPT", "KILL"]);
+    busy.wait().unwrap();
+    until_back(&cache).await;
+    answers(&cache).await;
+}

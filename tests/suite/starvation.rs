@@ -1,0 +1,73 @@
+//! A machine that has no time for us is no server that is away.
+
+use std::time::Duration;
+
+use cache_runtime::Cache;
+
+use crate::outage::{answers, doubled};
+use crate::support::{Server, Worker, is_own_process, say, tell, wait_to_go};
+
+#[test]
+fn a_blocked_runtime_is_no_dead_server() {
+    let server = Server::start();
+    let cache = server.cache();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let calls = (0..16_u64).map(|n| {
+            tokio::spawn(cache.scope(async move {
+                for _ in 0..40 {
+                    assert_eq!(doubled(n).await, n * 2);
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }))
+        });
+        let calls: Vec<_> = calls.collect();
+        for _ in 0..4 {
+            // Longer than the deadline of an answer, and each worker in its turn.
+            for blocked in 1..3 {
+                for _ in 0..blocked {
+                    tokio::spawn(async { std::thread::sleep(Duration::from_millis(250)) });
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        }
+        for call in calls {
+            call.await.unwrap();
+        }
+    });
+    assert_eq!(cache.stats().server().outages, 0);
+}
+
+const STOPPED: &str = "starvation::a_process_that_was_stopped_does_not_take_its_server_for_dead";
+
+#[test]
+fn a_process_that_was_stopped_does_not_take_its_server_for_dead() {
+    if !is_own_process(STOPPED) {
+        let server = Server::start();
+        let mut stopped = Worker::start(STOPPED, &[("URL", &server.url())]);
+        stopped.hears("calling");
+        for _ in 0..3 {
+            stopped.stop_for(Duration::from_millis(400));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        stopped.go();
+        let told = stopped.end();
+        assert_eq!(told, [("outages".to_owned(), 0)]);
+        return;
+    }
+    let cache = Cache::open(&std::env::var("URL").unwrap()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let calling = cache.clone();
+    runtime.spawn(cache.scope(async move {
+        loop {
+            answers(&calling).await;
+        }
+    }));
+    say("calling");
+    wait_to_go();
+    tell("outages", cache.stats().server().outages);
+}
