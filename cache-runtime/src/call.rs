@@ -319,7 +319,7 @@ impl Search {
         };
         let store = self.place.cache.store();
         let mut waited = false;
-        let mut lost = false;
+        let mut lost = None;
         while !self.outage {
             // Until the answer is there it is not known to be ours. It is if it turns up.
             let token = Token::fresh();
@@ -329,7 +329,7 @@ impl Search {
             if let Some(unusable) = self.unusable.take() {
                 let displacing = store.displace(&self.place.key, &unusable, &token, life);
                 let displaced = displacing.await;
-                unanswered.answered();
+                drop(unanswered.after(&displaced));
                 match displaced {
                     Ok(true) => return self.hold(leader, token),
                     Ok(false) => continue,
@@ -337,10 +337,13 @@ impl Search {
                 }
             }
             let leased = store.lease(&self.place.key, &token, life).await;
-            unanswered.answered();
+            let unanswered = unanswered.after(&leased);
             match leased {
                 Ok(Leased::Ours) => return self.hold(leader, token),
-                Ok(Leased::Held(ours)) if leader.is_lost(&ours) => return self.hold(leader, ours),
+                Ok(Leased::Held(ours)) if leader.is_lost(&ours) => {
+                    lost.map(Unanswered::answered);
+                    return self.hold(leader, ours);
+                }
                 Ok(Leased::Unfenced) => return self.unfenced(leader).await,
                 Ok(Leased::Value(json)) => return self.arrived(leader, json, sent),
                 Ok(Leased::Foreign) => {
@@ -365,7 +368,9 @@ impl Search {
                 }
                 // The connection may have broken while it was idle: asked again on a new one, with
                 // a new token, while the old one is ours if it turns up.
-                Err(error) if error.kind() == ErrorKind::Unavailable && !lost => lost = true,
+                Err(error) if error.kind() == ErrorKind::Unavailable && lost.is_none() => {
+                    lost = unanswered;
+                }
                 // Only a lease whose answer came before the body begins may fill.
                 Err(_) => break,
             }

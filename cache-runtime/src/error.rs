@@ -64,6 +64,11 @@ impl Error {
         self
     }
 
+    /// Whether the server may not have heard of it, and may hear of it later.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
+    }
+
     /// The class of this error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

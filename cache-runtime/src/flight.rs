@@ -243,6 +243,10 @@ fn take_off(flights: &mut Locked<'_>, key: &Key, flight: &Arc<Flight>) {
 
 impl Drop for Member {
     fn drop(&mut self) {
+        if self.flight.state().over {
+            // It is off the board already.
+            return;
+        }
         // The board's lock is held round both, so that nobody joins in between.
         let mut flights = self.board.flights();
         let last = {

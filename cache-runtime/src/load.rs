@@ -356,8 +356,24 @@ async fn give_back(place: &Place, held: &Held, ending: Ending) -> Option<EventKi
         let kept = store.extend(key, held.lock, token, retry).await;
         return kept.is_ok().then_some(EventKind::RefreshFailed);
     }
-    let released = store.release(key, held.lock, token).await;
-    (released.is_ok() && !held.told).then_some(EventKind::Released)
+    let released = release(place, held.lock, token).await;
+    (released && !held.told).then_some(EventKind::Released)
+}
+
+/// Gives a token back, for as long as it can live: until then everybody waits for its holder.
+/// Whether the server heard of it.
+pub(crate) async fn release(place: &Place, lock: Lock, token: &Token) -> bool {
+    const LONGEST: Duration = Duration::from_millis(300);
+    let end = Instant::now() + place.spec.lease.unwrap_or(Spec::LEASE);
+    let mut pause = Duration::from_millis(20);
+    loop {
+        match place.cache.store().release(&place.key, lock, token).await {
+            Ok(()) => return true,
+            Err(error) if !error.is_passing() || Instant::now() >= end => return false,
+            Err(_) => tokio::time::sleep(jittered_wait(pause)).await,
+        }
+        pause = (pause * 2).min(LONGEST);
+    }
 }
 
 /// Leaves the flight when it is dropped.

@@ -194,8 +194,8 @@ fn a_runtime_that_ends_while_calls_come_is_not_kept_from_ending() {
 
     let server = Server::start();
     let (ended, ends) = mpsc::channel();
+    let cache = server.cache();
     std::thread::spawn(move || {
-        let cache = server.cache();
         for _ in 0..20 {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)

@@ -1,14 +1,16 @@
-//! A token that was sent and whose answer did not come yet.
+//! A token that was sent and whose answer did not come, or not yet.
 
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::exec;
 use crate::lease::Token;
-use crate::load::Place;
+use crate::load::{self, Place};
 use crate::store::Lock;
 
-/// Dropped without an answer, since its caller left, it gives the token back: the command may still
-/// be on its way, and would lock the key for a whole lease.
+/// Dropped without an answer, since its caller left or the connection is gone or silent, it gives the
+/// token back: the command may have come through or still be on its way, and would lock the key for
+/// a whole lease.
 pub(super) struct Unanswered(Option<(Place, Token)>);
 
 impl Unanswered {
@@ -19,6 +21,15 @@ impl Unanswered {
     pub(super) fn answered(mut self) {
         self.0 = None;
     }
+
+    /// This, unless the server has answered.
+    pub(super) fn after<T>(self, outcome: &Result<T, Error>) -> Option<Self> {
+        if outcome.as_ref().is_err_and(Error::is_passing) {
+            return Some(self);
+        }
+        self.answered();
+        None
+    }
 }
 
 impl Drop for Unanswered {
@@ -28,17 +39,16 @@ impl Drop for Unanswered {
         };
         let giving_back = async move {
             // The command may be on another connection and come after the first of these.
-            const PAUSES: [Duration; 3] = [
-                Duration::from_millis(1),
-                Duration::from_millis(20),
-                Duration::from_millis(300),
-            ];
+            const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
             for pause in PAUSES {
                 tokio::time::sleep(pause).await;
                 let store = place.cache.store();
-                // If the server does not hear of it, the token expires.
+                // Tried again in any case.
                 let _ = store.release(&place.key, Lock::Lease, &token).await;
             }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            // If the server does not hear of it, the token expires.
+            let _ = load::release(&place, Lock::Lease, &token).await;
         };
         let _ = exec::spawn_on_io(giving_back);
     }

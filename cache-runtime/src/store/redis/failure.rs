@@ -130,8 +130,3 @@ pub(super) fn unfit() -> Error {
 pub(super) fn late() -> Error {
     Error::new(ErrorKind::Timeout, "redis did not answer in time")
 }
-
-/// Whether the server may have heard nothing, so that what it was to do is still to be done.
-pub(super) fn is_away(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
-}

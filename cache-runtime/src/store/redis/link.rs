@@ -35,8 +35,8 @@ use crate::error::{Error, ErrorKind};
 /// From one attempt to the next, at first.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
-/// A connection on which nothing was answered for so long is asked for a sign of life.
-const IDLE: Duration = Duration::from_secs(5);
+/// So often a connection is asked for a sign of life.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Link {
     connector: Arc<Connector>,
@@ -355,12 +355,11 @@ async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: 
     }
 }
 
-/// Asks an idle connection for a sign of life now and then, so that a broken one is replaced before
-/// somebody needs it.
+/// Asks a connection for a sign of life now and then, so that one that broke while it was idle is
+/// replaced before somebody needs it.
 async fn keep_asking(link: Weak<Link>, number: u64) {
-    let mut answers = 0;
     loop {
-        tokio::time::sleep(IDLE.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
+        tokio::time::sleep(ASKED_EVERY.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
         let Some(link) = link.upgrade() else {
             return;
         };
@@ -368,11 +367,11 @@ async fn keep_asking(link: Weak<Link>, number: u64) {
         let Some(mut live) = live.filter(|live| live.number == number) else {
             return;
         };
-        let now = live.pulse.answers();
-        if now == answers && link.prove(&mut live.connection).await.is_err() {
+        let answers = live.pulse.answers();
+        let proven = link.prove(&mut live.connection).await;
+        if proven.is_err() && live.pulse.answers() == answers {
             link.suspect(number);
         }
-        answers = live.pulse.answers();
     }
 }
 

@@ -25,7 +25,7 @@ use deadpool_redis::Pool;
 use self::batch::Wanted;
 use self::connect::Connector;
 use self::debts::Debts;
-use self::failure::{is_away, late, read, unfit};
+use self::failure::{late, read, unfit};
 use self::health::Health;
 use self::lane::Again;
 use self::lanes::Lanes;
@@ -163,7 +163,7 @@ impl Redis {
         match removed {
             Ok(true) => Ok(Invalidated::Removed),
             Ok(false) => Ok(Invalidated::Absent),
-            Err(error) if is_away(&error) && self.owed.add(key) => {
+            Err(error) if error.is_passing() && self.owed.add(key) => {
                 self.meter().failed(&error);
                 self.make_up();
                 Ok(Invalidated::Queued)
