@@ -341,7 +341,9 @@ impl Search {
             match leased {
                 Ok(Leased::Ours) => return self.hold(leader, token),
                 Ok(Leased::Held(ours)) if leader.is_lost(&ours) => {
-                    lost.map(Unanswered::answered);
+                    if let Some(lost) = lost {
+                        lost.answered();
+                    }
                     return self.hold(leader, ours);
                 }
                 Ok(Leased::Unfenced) => return self.unfenced(leader).await,

@@ -366,10 +366,12 @@ pub(crate) async fn release(place: &Place, lock: Lock, token: &Token) -> bool {
     const LONGEST: Duration = Duration::from_millis(300);
     let end = Instant::now() + place.spec.lease.unwrap_or(Spec::LEASE);
     let mut pause = Duration::from_millis(20);
+    let store = place.cache.store();
     loop {
-        match place.cache.store().release(&place.key, lock, token).await {
+        match store.release(&place.key, lock, token).await {
             Ok(()) => return true,
-            Err(error) if !error.is_passing() || Instant::now() >= end => return false,
+            Err(error) if !error.is_passing() && !store.is_away() => return false,
+            Err(_) if Instant::now() >= end => return false,
             Err(_) => tokio::time::sleep(jittered_wait(pause)).await,
         }
         pause = (pause * 2).min(LONGEST);

@@ -43,7 +43,8 @@ impl Server {
     }
 }
 
-/// A connection for the cache's own calls, with many commands in flight.
+/// A connection for the cache's own calls, with many commands in flight. Whoever waits for an answer
+/// bounds the waiting: he knows better which time counts.
 #[derive(Clone)]
 pub(super) enum Connection {
     Standalone(MultiplexedConnection),
@@ -68,19 +69,6 @@ impl Connection {
             .into_iter()
             .map(Value::extract_error)
             .collect())
-    }
-
-    /// The same connection, for one who bounds the waiting himself.
-    pub(super) fn without_deadline(&self) -> Self {
-        const LONG: Duration = Duration::from_secs(60);
-        let mut patient = self.clone();
-        match &mut patient {
-            Self::Standalone(connection) => connection.set_response_timeout(LONG),
-            // Its deadline is later than ours as it is.
-            #[cfg(feature = "cluster")]
-            Self::Cluster(_) => {}
-        }
-        patient
     }
 
     pub(super) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
@@ -128,8 +116,7 @@ impl Connector {
         self.response_timeout
     }
 
-    /// How long [`connect`](Self::connect) may take, which has no end of its own: whoever waits
-    /// knows better which time counts.
+    /// How long [`connect`](Self::connect) may take, which has no end of its own either.
     pub(super) fn connect_limit(&self) -> Duration {
         match &self.server {
             Server::Standalone(_) => self.connect_timeout,
@@ -147,7 +134,9 @@ impl Connector {
     pub(super) async fn connect(&self) -> RedisResult<Connection> {
         match &self.server {
             Server::Standalone(client) => {
-                let settings = self.settings().set_connection_timeout(None);
+                let settings = AsyncConnectionConfig::new()
+                    .set_connection_timeout(None)
+                    .set_response_timeout(None);
                 let connection = client.get_multiplexed_async_connection_with_config(&settings);
                 connection.await.map(Connection::Standalone)
             }

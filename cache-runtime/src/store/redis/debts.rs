@@ -1,11 +1,13 @@
 //! Making up for invalidations that could not be delivered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{Pipeline, RedisResult, Value};
 
-use super::connect::Connection;
-use super::failure::{class, is_passing};
+use super::connect::{Connection, Connector};
+use super::failure::{class, is_passing, timed_out};
+use super::patience::patiently;
 use crate::owed::Owed;
 
 /// What is owed, as commands on keys of this prefix.
@@ -15,14 +17,17 @@ pub(super) struct Debts {
     prefix: String,
     /// How many keys at once: in a cluster each may be on another node.
     at_once: usize,
+    /// How long the answers to them may take.
+    limit: Duration,
 }
 
 impl Debts {
-    pub(super) fn new(owed: &Arc<Owed>, prefix: &str, is_cluster: bool) -> Self {
+    pub(super) fn new(owed: &Arc<Owed>, prefix: &str, connector: &Connector) -> Self {
         Self {
             owed: owed.clone(),
             prefix: prefix.to_owned(),
-            at_once: if is_cluster { 1 } else { 500 },
+            at_once: if connector.is_cluster() { 1 } else { 500 },
+            limit: connector.response_timeout(),
         }
     }
 
@@ -37,7 +42,8 @@ impl Debts {
                 commands.cmd("UNLINK").arg(refresh);
                 commands.cmd("UNLINK").arg(key.on_server(&self.prefix));
             }
-            for answer in connection.send(&commands).await? {
+            let sending = patiently(self.limit, connection.send(&commands));
+            for answer in sending.await.unwrap_or_else(|| Err(timed_out()))? {
                 give_up_what_is_refused(answer)?;
             }
             self.owed.settle(&debt);

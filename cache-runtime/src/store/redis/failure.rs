@@ -127,6 +127,11 @@ pub(super) fn unfit() -> Error {
     )
 }
 
+/// As redis-rs reports a deadline of its own.
+pub(super) fn timed_out() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
+
 pub(super) fn late() -> Error {
     Error::new(ErrorKind::Timeout, "redis did not answer in time")
 }

@@ -293,7 +293,6 @@ pub(super) async fn prove(
     command: &redis::Cmd,
     limit: Duration,
 ) -> Result<(), Ask> {
-    let mut connection = connection.without_deadline();
     match patiently(limit, connection.send_one(command)).await {
         None => Err(Ask::Late),
         Some(Err(error)) if class(&error).is_of_the_server() => Err(Ask::Error(error)),

@@ -2,11 +2,15 @@
 //! says about it.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
+use tokio::time::timeout;
 
-use super::failure::{Class, broke, class, told};
+use super::failure::{Class, broke, class, timed_out, told};
 use super::link::{Link, Live};
 use super::pulse::Pulse;
 use crate::error::Error;
@@ -22,6 +26,8 @@ pub(super) enum Again {
 
 pub(super) struct Lane {
     link: Arc<Link>,
+    /// How long one answer may take.
+    limit: Duration,
 }
 
 /// A command on its way. Dropped without an end, since its caller left, it says so: a silent
@@ -40,7 +46,24 @@ impl<'a> OnTheWay<'a> {
         }
     }
 
-    /// Whether nothing at all was answered on its connection since.
+    /// Waits for its answer. In two halves: what others were answered in the first one says little,
+    /// since it was sent earlier; and a process that was kept from looking meanwhile looks once more
+    /// before it gives up.
+    async fn wait<T>(
+        &mut self,
+        limit: Duration,
+        answer: impl Future<Output = RedisResult<T>>,
+    ) -> RedisResult<T> {
+        let mut answer = pin!(answer);
+        if let Ok(answer) = timeout(limit / 2, answer.as_mut()).await {
+            return answer;
+        }
+        self.answers_before = self.pulse.answers();
+        let waited = timeout(limit / 2, answer).await;
+        waited.unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    /// Whether nothing at all was answered on its connection of late.
     fn ended_in_silence(self) -> bool {
         let silent = self.pulse.answers() == self.answers_before;
         std::mem::forget(self);
@@ -55,8 +78,8 @@ impl Drop for OnTheWay<'_> {
 }
 
 impl Lane {
-    pub(super) fn new(link: Arc<Link>) -> Self {
-        Self { link }
+    pub(super) fn new(link: Arc<Link>, limit: Duration) -> Self {
+        Self { link, limit }
     }
 
     /// Sends commands together; one answer each.
@@ -77,8 +100,10 @@ impl Lane {
         commands: &Pipeline,
     ) -> Result<RedisResult<Vec<RedisResult<Value>>>, Error> {
         let mut live = self.link.connection().await?;
-        let on_the_way = OnTheWay::on(&live.pulse);
-        let answers = live.connection.send(commands).await;
+        let mut on_the_way = OnTheWay::on(&live.pulse);
+        let answers = on_the_way
+            .wait(self.limit, live.connection.send(commands))
+            .await;
         let silent = on_the_way.ended_in_silence();
         self.heard(&live, silent, answers.as_ref().err());
         for error in answers
@@ -101,8 +126,10 @@ impl Lane {
 
     async fn send_one_once(&self, command: &Cmd) -> Result<RedisResult<Value>, Error> {
         let mut live = self.link.connection().await?;
-        let on_the_way = OnTheWay::on(&live.pulse);
-        let answer = live.connection.send_one(command).await;
+        let mut on_the_way = OnTheWay::on(&live.pulse);
+        let answer = on_the_way
+            .wait(self.limit, live.connection.send_one(command))
+            .await;
         let silent = on_the_way.ended_in_silence();
         self.heard(&live, silent, answer.as_ref().err());
         Ok(answer)

@@ -84,7 +84,7 @@ impl Lanes {
         let of_lanes = health.clone();
         let lane = move || {
             let link = Link::new(connector.clone(), of_lanes.clone(), debts.clone());
-            Arc::new(Lane::new(link))
+            Arc::new(Lane::new(link, connector.response_timeout()))
         };
         let make = move || Pair {
             writes: lane(),

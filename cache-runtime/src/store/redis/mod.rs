@@ -62,7 +62,7 @@ impl Redis {
     ) -> Result<Self, Error> {
         let connector = Arc::new(Connector::new(config)?);
         let health = Health::new(connector.clone(), &config.prefix, listeners);
-        let debts = Debts::new(owed, &config.prefix, connector.is_cluster());
+        let debts = Debts::new(owed, &config.prefix, &connector);
         let limit = config.connect_timeout + config.response_timeout;
         Ok(Self {
             prefix: config.prefix.clone(),
