@@ -319,7 +319,7 @@ impl Search {
         };
         let store = self.place.cache.store();
         let mut waited = false;
-        let mut lost = None;
+        let mut lost: Option<Unanswered> = None;
         while !self.outage {
             // Until the answer is there it is not known to be ours. It is if it turns up.
             let token = Token::fresh();
