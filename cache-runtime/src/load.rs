@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::behind::Permit;
 use crate::current::Current;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::event::EventKind;
 use crate::exec::{self, Ended};
 use crate::flight::{Leader, Stamp};
@@ -328,10 +328,9 @@ impl Drop for Load {
         };
         // It must not shorten what a failed refresh leaves.
         drop(held.heartbeat.take());
-        let (ending, at_once) = (self.ending, place.cache.store().answers_at_once());
+        let at_once = place.cache.store().answers_at_once();
         let giving_back = async move {
-            let event = give_back(&place, &held, ending).await;
-            drop(leaving);
+            let event = give_back(&place, &held, leaving).await;
             move || event.into_iter().for_each(|event| place.tell(event))
         };
         if at_once {
@@ -347,34 +346,39 @@ impl Drop for Load {
     }
 }
 
-/// What there is to tell. If the server does not hear of it, the token expires.
-async fn give_back(place: &Place, held: &Held, ending: Ending) -> Option<EventKind> {
+/// What there is to tell. If the server does not hear of it, the token expires. The flight is left
+/// after the first try, since who waits there need not wait for a server that is away.
+async fn give_back(place: &Place, held: &Held, leaving: Leaving) -> Option<EventKind> {
     let store = place.cache.store();
     let (key, token) = (&place.key, &held.token);
-    if held.why == Why::Behind && ending == Ending::Failed {
+    if held.why == Why::Behind && leaving.1 == Ending::Failed {
         let retry = place.cache.retry();
         let kept = store.extend(key, held.lock, token, retry).await;
         return kept.is_ok().then_some(EventKind::RefreshFailed);
     }
-    let released = release(place, held.lock, token).await;
-    (released && !held.told).then_some(EventKind::Released)
+    let mut released = store.release(key, held.lock, token).await;
+    drop(leaving);
+    if released.is_err() {
+        released = release(place, held.lock, token).await;
+    }
+    (released.is_ok() && !held.told).then_some(EventKind::Released)
 }
 
-/// Gives a token back, for as long as it can live: until then everybody waits for its holder.
-/// Whether the server heard of it.
-pub(crate) async fn release(place: &Place, lock: Lock, token: &Token) -> bool {
-    const LONGEST: Duration = Duration::from_millis(300);
+/// Gives a token back, and tries for as long as it can live: until then everybody waits for its
+/// holder.
+pub(crate) async fn release(place: &Place, lock: Lock, token: &Token) -> Result<(), Error> {
+    const LONGEST: Duration = Duration::from_millis(50);
     let end = Instant::now() + place.spec.lease.unwrap_or(Spec::LEASE);
     let mut pause = Duration::from_millis(20);
     let store = place.cache.store();
     loop {
-        match store.release(&place.key, lock, token).await {
-            Ok(()) => return true,
-            Err(error) if !error.is_passing() && !store.is_away() => return false,
-            Err(_) if Instant::now() >= end => return false,
-            Err(_) => tokio::time::sleep(jittered_wait(pause)).await,
-        }
+        tokio::time::sleep(jittered_wait(pause)).await;
         pause = (pause * 2).min(LONGEST);
+        let released = store.release(&place.key, lock, token).await;
+        let is_worth_it = |error: &Error| error.is_passing() || store.is_away();
+        if !released.as_ref().is_err_and(is_worth_it) || Instant::now() >= end {
+            return released;
+        }
     }
 }
 

@@ -39,16 +39,21 @@ impl Drop for Unanswered {
         };
         let giving_back = async move {
             // The command may be on another connection and come after the first of these.
-            const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+            const PAUSES: [Duration; 3] = [
+                Duration::from_millis(1),
+                Duration::from_millis(20),
+                Duration::from_millis(300),
+            ];
+            let mut released = Ok(());
             for pause in PAUSES {
                 tokio::time::sleep(pause).await;
                 let store = place.cache.store();
-                // Tried again in any case.
-                let _ = store.release(&place.key, Lock::Lease, &token).await;
+                released = store.release(&place.key, Lock::Lease, &token).await;
             }
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            // If the server does not hear of it, the token expires.
-            let _ = load::release(&place, Lock::Lease, &token).await;
+            if released.is_err() {
+                // If the server does not hear of it, the token expires.
+                let _ = load::release(&place, Lock::Lease, &token).await;
+            }
         };
         let _ = exec::spawn_on_io(giving_back);
     }

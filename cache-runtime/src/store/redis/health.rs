@@ -32,6 +32,8 @@ pub(super) struct Health {
     writes: Writes,
     /// How often the server was found to be no master.
     demotions: AtomicU64,
+    /// How often a connection was found silent.
+    suspicions: AtomicU64,
     forbids_reads: AtomicBool,
     closed: AtomicBool,
     listeners: Arc<Listeners>,
@@ -55,6 +57,7 @@ impl Health {
             why: Mutex::default(),
             writes: Writes::default(),
             demotions: AtomicU64::new(0),
+            suspicions: AtomicU64::new(0),
             forbids_reads: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             listeners: listeners.clone(),
@@ -90,6 +93,17 @@ impl Health {
     /// Changes when connections may lead to a server that is no longer the master.
     pub(super) fn demotions(&self) -> u64 {
         self.demotions.load(Ordering::Relaxed)
+    }
+
+    /// Changes when other connections may be as silent as the one that was found so: a firewall
+    /// forgets them together, and each would cost its callers a deadline of its own.
+    pub(super) fn suspicions(&self) -> u64 {
+        self.suspicions.load(Ordering::Relaxed)
+    }
+
+    /// A connection is silent.
+    pub(super) fn suspect(&self) {
+        self.suspicions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The server answered a command.

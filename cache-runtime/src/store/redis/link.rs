@@ -3,8 +3,9 @@
 //!
 //! A connection that broke is dropped by whoever notices. One that stayed silent past a caller's
 //! deadline is suspect: a socket that a firewall swallows never says so. From then on nobody uses it
-//! until, in the background, either it answers a PING or a new connection does, whichever is first.
-//! So a swallowed socket costs one deadline, and a connection whose driver was starved by its own
+//! until, in the background, either it answers a PING or a new connection does, whichever is first;
+//! and so it is with all connections to that server, since a firewall forgets them together. So a
+//! swallowed socket costs one deadline, and a connection whose driver was starved by its own
 //! process is not mistaken for a dead server.
 //!
 //! A caller waits for a connection only where the server is not in doubt: for the first one, and for
@@ -72,7 +73,14 @@ pub(super) struct Live {
     pub(super) number: u64,
     pub(super) connection: Connection,
     pub(super) pulse: Arc<Pulse>,
+    as_of: AsOf,
+}
+
+/// What was known of the server when its connection was found well.
+#[derive(Clone, Copy)]
+struct AsOf {
     demotions: u64,
+    suspicions: u64,
 }
 
 impl Link {
@@ -145,6 +153,9 @@ impl Link {
     pub(super) fn suspect(self: &Arc<Self>, number: u64) {
         let mut state = self.state();
         if state.is_at(number) {
+            if state.trial.is_none() {
+                self.health.suspect();
+            }
             self.try_another(&mut state).late += 1;
         }
     }
@@ -173,10 +184,20 @@ impl Link {
         let Some(live) = &state.live else {
             return;
         };
-        if live.demotions != self.health.demotions() {
+        let now = self.as_of_now();
+        if live.as_of.demotions != now.demotions {
             state.live = None;
-        } else if live.pulse.is_silent_for(self.connector.response_timeout()) {
+        } else if live.as_of.suspicions != now.suspicions
+            || live.pulse.is_silent_for(self.connector.response_timeout())
+        {
             self.try_another(state);
+        }
+    }
+
+    fn as_of_now(&self) -> AsOf {
+        AsOf {
+            demotions: self.health.demotions(),
+            suspicions: self.health.suspicions(),
         }
     }
 
@@ -197,7 +218,7 @@ impl Link {
 
     /// One attempt: whether a connection was found.
     async fn attempt(self: &Arc<Self>) -> Result<(), Error> {
-        let demotions = self.health.demotions();
+        let as_of = self.as_of_now();
         let suspect = self.state().live.clone();
         let finding = async {
             match suspect {
@@ -216,13 +237,18 @@ impl Link {
             // So it was the server, and not our own driver, that kept them waiting.
             self.health.late(late);
         }
-        if let Some(connection) = found? {
-            self.take(connection, demotions);
+        match found? {
+            Some(connection) => self.take(connection, as_of),
+            None => {
+                if let Some(live) = &mut self.state().live {
+                    live.as_of = as_of;
+                }
+            }
         }
         Ok(())
     }
 
-    fn take(self: &Arc<Self>, connection: Connection, demotions: u64) {
+    fn take(self: &Arc<Self>, connection: Connection, as_of: AsOf) {
         let mut state = self.state();
         if self.is_closed() {
             return;
@@ -233,7 +259,7 @@ impl Link {
             number,
             connection,
             pulse: Arc::default(),
-            demotions,
+            as_of,
         });
         tokio::spawn(keep_asking(Arc::downgrade(self), number));
     }
