@@ -23,6 +23,7 @@ use crate::flight::Board;
 use crate::json;
 use crate::key::{AsKey, Key};
 use crate::lease::Token;
+use crate::lost::Lost;
 use crate::owed::Owed;
 use crate::spec::Spec;
 use crate::stats::{Ledger, ServerStats, Stats};
@@ -56,6 +57,7 @@ struct Shared {
     ledger: Ledger,
     board: Board,
     owed: Arc<Owed>,
+    lost: Lost,
     behind: Arc<Behind>,
     listeners: Arc<Listeners>,
     closed: AtomicBool,
@@ -120,6 +122,7 @@ impl Cache {
                 store,
                 board: Board::default(),
                 owed,
+                lost: Lost::default(),
                 behind: Arc::default(),
                 listeners,
                 closed: AtomicBool::new(false),
@@ -417,6 +420,10 @@ impl Cache {
 
     pub(crate) fn owed(&self) -> &Owed {
         &self.shared.owed
+    }
+
+    pub(crate) fn lost(&self) -> &Lost {
+        &self.shared.lost
     }
 
     pub(crate) fn begin_behind(&self) -> Option<Permit> {

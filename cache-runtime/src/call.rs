@@ -346,6 +346,10 @@ impl Search {
                     }
                     return self.hold(leader, ours);
                 }
+                // Nobody loads under it any more. If it cannot be given back, it is waited for.
+                Ok(Leased::Held(dead)) if self.place.cache.lost().take(&dead) => {
+                    let _ = store.release(&self.place.key, Lock::Lease, &dead).await;
+                }
                 Ok(Leased::Unfenced) => return self.unfenced(leader).await,
                 Ok(Leased::Value(json)) => return self.arrived(leader, json, sent),
                 Ok(Leased::Foreign) => {

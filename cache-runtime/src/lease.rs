@@ -14,7 +14,7 @@ const LENGTH: usize = VALUE.len() + BITS / 2;
 
 /// One holder's claim on a key. Each command that carries one to the server carries a fresh one:
 /// then a copy that arrives late can never be mistaken for a claim that is still held.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Token([u8; LENGTH]);
 
 impl Token {

@@ -39,6 +39,7 @@ mod keep;
 mod key;
 mod lease;
 mod load;
+mod lost;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(not(feature = "metrics"))]

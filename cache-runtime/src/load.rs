@@ -357,6 +357,9 @@ async fn give_back(place: &Place, held: &Held, leaving: Leaving) -> Option<Event
         return kept.is_ok().then_some(EventKind::RefreshFailed);
     }
     let mut released = store.release(key, held.lock, token).await;
+    if released.is_err() {
+        place.cache.lost().add(*token);
+    }
     drop(leaving);
     if released.is_err() {
         released = release(place, held.lock, token).await;

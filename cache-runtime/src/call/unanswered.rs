@@ -37,6 +37,7 @@ impl Drop for Unanswered {
         let Some((place, token)) = self.0.take() else {
             return;
         };
+        place.cache.lost().add(token);
         let giving_back = async move {
             // The command may be on another connection and come after the first of these.
             const PAUSES: [Duration; 3] = [
