@@ -80,9 +80,14 @@ impl Breaker {
         }
     }
 
+    /// A connection fell silent, and nobody knows yet whether the server did.
+    pub(crate) fn doubted(&self) {
+        self.doubt.store(true, Ordering::Relaxed);
+    }
+
     /// So many commands were not answered in time. Whether this opened it.
     pub(crate) fn late(&self, commands: u64, now: Instant) -> bool {
-        self.doubt.store(true, Ordering::Relaxed);
+        self.doubted();
         let answers = self.answers.load(Ordering::Relaxed);
         let mut state = self.state();
         let fresh = |window: &Window| now.saturating_duration_since(window.began) <= WINDOW;
@@ -104,7 +109,7 @@ impl Breaker {
 
     /// An attempt to reach the server failed. Whether this opened it.
     pub(crate) fn dead(&self, now: Instant) -> bool {
-        self.doubt.store(true, Ordering::Relaxed);
+        self.doubted();
         let answers = self.answers.load(Ordering::Relaxed);
         let mut state = self.state();
         if state.answers_then != answers {

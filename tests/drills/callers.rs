@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, Seen, blocking, observe, read_through, uncached};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::report::{DEADLINE, SLACK};
+
 pub const BODY: Duration = Duration::from_millis(2);
 /// So many that callers seldom meet: who meets another's body waits for it.
 const KEYS: u64 = 2000;
@@ -174,6 +176,13 @@ impl Calls {
     /// The longest of the calls of the cache, over the body.
     pub fn worst(&self) -> Duration {
         self.extra(false).last().copied().unwrap_or_default()
+    }
+
+    /// Whether no call was later than by one deadline and what the machine adds, which it adds to a
+    /// bare body, too.
+    pub fn waited_once(&self) -> bool {
+        let bare = self.extra(true).last().copied().unwrap_or_default();
+        self.worst() <= DEADLINE + SLACK + 2 * bare
     }
 
     /// What all but one of a hundred stay below, over the body; and the same of the body itself.

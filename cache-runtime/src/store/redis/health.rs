@@ -104,6 +104,7 @@ impl Health {
     /// A connection is silent.
     pub(super) fn suspect(&self) {
         self.suspicions.fetch_add(1, Ordering::Relaxed);
+        self.breaker.doubted();
     }
 
     /// The server answered a command.
