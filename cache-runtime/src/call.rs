@@ -364,7 +364,7 @@ impl Search {
             if let Some(unusable) = self.unusable.take() {
                 let displacing = store.displace(&self.place.key, &unusable, &token, life);
                 let displaced = displacing.await;
-                unanswered.answered();
+                unanswered.answered(&displaced);
                 match displaced {
                     Ok(true) => return self.hold(leader, token),
                     Ok(false) => continue,
@@ -372,7 +372,7 @@ impl Search {
                 }
             }
             let leased = store.lease(&self.place.key, &token, life).await;
-            unanswered.answered();
+            unanswered.answered(&leased);
             match leased {
                 Ok(Leased::Ours) => return self.hold(leader, token),
                 Ok(Leased::Held(ours)) if leader.is_lost(&ours) => return self.hold(leader, ours),

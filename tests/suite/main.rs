@@ -1,6 +1,8 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
 mod behind;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod edges;
 #[cfg(feature = "testing")]
 mod failing;
@@ -16,9 +18,13 @@ mod proxy;
 mod returns;
 mod scripts;
 mod secrets;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod shapes;
 mod stampede;
 mod stories;
 mod support;
 mod threads;
+#[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
+mod tls;
 mod which_cache;

@@ -46,7 +46,7 @@ async fn neither_debug_nor_an_error_shows_a_password() {
     }
     for url in [
         format!("redis://:{PASSWORD}@127.0.0.1:not-a-port"),
-        format!("rediss://:{PASSWORD}@127.0.0.1"),
+        format!("rediss://:{PASSWORD}@127.0.0.1:not-a-port"),
         format!("wrong://:{PASSWORD}@127.0.0.1"),
         format!("user:{PASSWORD}"),
     ] {

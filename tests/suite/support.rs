@@ -1,5 +1,18 @@
 //! What the tests need around them: a server of their own, and themselves in another process.
 
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
+#[path = "support/callers.rs"]
+mod callers;
+#[cfg(feature = "cluster")]
+#[path = "support/cluster.rs"]
+mod cluster;
+#[cfg(feature = "sentinel")]
+#[path = "support/sentinel.rs"]
+mod sentinel;
+#[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
+#[path = "support/tls.rs"]
+mod tls;
+
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -7,6 +20,15 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cache_runtime::{Cache, Config};
+
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
+pub use self::callers::Callers;
+#[cfg(feature = "cluster")]
+pub use self::cluster::Cluster;
+#[cfg(feature = "sentinel")]
+pub use self::sentinel::Sentinel;
+#[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
+pub use self::tls::Authority;
 
 /// A redis-server that nobody else knows, with nothing in it, ended with this value.
 #[derive(Debug)]
@@ -24,11 +46,7 @@ impl Server {
     }
 
     pub fn start_with(arguments: &[&str]) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("cache-test-{}-{count}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = fresh_folder();
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         // Another process may take the port between our look and the server's.
         (0..10)
@@ -73,14 +91,7 @@ impl Server {
 
     /// What `redis-cli` answers: another program's view of the server.
     pub fn cli(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("redis-cli");
-        command.args(["-p", &self.port.to_string()]);
-        let output = command.args(arguments).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim_end()
-            .to_owned()
+        cli(self.port, arguments).expect("redis-cli succeeds")
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -130,41 +141,23 @@ impl Drop for Server {
     }
 }
 
-/// A cluster of three masters.
-#[cfg(feature = "cluster")]
-#[derive(Debug)]
-pub struct Cluster {
-    nodes: Vec<Server>,
+/// What `redis-cli` prints, if it can ask.
+fn cli(port: u16, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("redis-cli");
+    command.args(["-p", &port.to_string()]);
+    let output = command.args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    output.status.success().then(|| text.trim_end().to_owned())
 }
 
-#[cfg(feature = "cluster")]
-impl Cluster {
-    pub fn start() -> Self {
-        let nodes: Vec<_> = (0..3)
-            .map(|_| Server::start_with(&["--cluster-enabled", "yes"]))
-            .collect();
-        let mut create = Command::new("redis-cli");
-        create.args(["--cluster", "create"]);
-        create.args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
-        let output = create
-            .args(["--cluster-replicas", "0", "--cluster-yes"])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let ready = |node: &Server| node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
-        while !nodes.iter().all(ready) {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        Self { nodes }
-    }
-
-    pub fn url(&self) -> String {
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| format!("127.0.0.1:{}", node.port));
-        format!("redis+cluster://{}", nodes.collect::<Vec<_>>().join(","))
-    }
+/// A folder that no other test knows.
+fn fresh_folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("cache-test-{}-{count}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// A cluster node listens on a second port, this one and 10,000.
@@ -196,18 +189,23 @@ pub async fn until_back(cache: &Cache) {
 }
 
 /// The server and its process id, once it accepts connections; nothing if it ended instead.
-/// `timeout` ends it should this process die without its destructors.
 fn launch(port: u16, folder: &Path, arguments: &[String]) -> Option<(Child, String)> {
-    let mut command = Command::new("timeout");
-    command.args([
-        "--signal=KILL",
-        "900",
-        "redis-server",
-        "--bind",
-        "127.0.0.1",
-    ]);
-    command.args(["--port", &port.to_string(), "--save", "", "--dir"]);
+    let mut command = mortal("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", ""]);
+    command.args(["--port", &port.to_string(), "--dir"]);
     command.arg(folder).args(arguments);
+    once_it_says("Ready to accept connections", command)
+}
+
+/// A command that `timeout` ends should this process die without its destructors.
+fn mortal(program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", "900", program]);
+    command
+}
+
+/// A redis-server and its process id, once its log has this line; nothing if it ended instead.
+fn once_it_says(ready: &str, mut command: Command) -> Option<(Child, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().ok()?;
     let mut lines = BufReader::new(child.stdout.take()?).lines();
@@ -215,7 +213,7 @@ fn launch(port: u16, folder: &Path, arguments: &[String]) -> Option<(Child, Stri
     // `1234:M 24 Nov 2026 07:00:00.000 * Ready to accept connections`
     while let Some(Ok(line)) = lines.next() {
         pid = pid.or_else(|| line.split(':').next()?.parse::<u32>().ok());
-        if line.contains("Ready to accept connections") {
+        if line.contains(ready) {
             // Somebody reads on, so that the server never waits for its log.
             std::thread::spawn(move || lines.for_each(drop));
             return Some((child, pid?.to_string()));

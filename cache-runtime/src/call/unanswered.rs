@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use crate::error::{Error, ErrorKind};
 use crate::exec;
 use crate::lease::Token;
 use crate::load::Place;
 use crate::store::Lock;
 
-/// Dropped without an answer, since its caller left, it gives the token back: the command may still
-/// be on its way, and would lock the key for a whole lease.
+/// Without an answer, since its caller left or it came too late, it gives the token back: the
+/// command may still be on its way, and would lock the key for a whole lease.
 pub(super) struct Unanswered(Option<(Place, Token)>);
 
 impl Unanswered {
@@ -16,8 +17,11 @@ impl Unanswered {
         Self(Some((place.clone(), token)))
     }
 
-    pub(super) fn answered(mut self) {
-        self.0 = None;
+    pub(super) fn answered<T>(mut self, answer: &Result<T, Error>) {
+        let is_late = |error: &Error| error.kind() == ErrorKind::Timeout;
+        if !answer.as_ref().is_err_and(is_late) {
+            self.0 = None;
+        }
     }
 }
 
