@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, read_through};
+use cache_runtime::{Cache, Invalidated, read_through};
 use futures_util::future::join_all;
 
 use crate::support::{Callers, Cluster};
@@ -53,7 +53,39 @@ fn a_frozen_master_costs_nobody_an_error() {
     report.keeps_promises("cluster, frozen master");
 }
 
-/// Values and leases move with their slots, and none is on two nodes: that would end the moving.
+/// A key on both would end the moving of its slot with an error.
+#[tokio::test]
+async fn a_key_whose_slot_moves_is_on_one_node() {
+    let cluster = Cluster::start();
+    let cache = Cache::open(&cluster.url()).unwrap();
+    let moving = async {
+        let key = square::key(7);
+        // What is there stays where it is, and what comes goes where the slot goes.
+        for is_there in [true, false] {
+            if is_there {
+                square(7).await;
+            }
+            let (from, to) = cluster.begin_to_move(&key);
+            let (has, has_not) = if is_there { (from, to) } else { (to, from) };
+            for _ in 0..2 {
+                assert_eq!(square(7).await, 49);
+                square::put(7, &49).await.unwrap();
+                assert_eq!(square::peek(7).await.unwrap(), Some(49));
+                assert_eq!(has.keys(), [key.as_str()]);
+                assert_eq!(has_not.keys(), [""; 0]);
+            }
+            let removed = square::invalidate(7).await.unwrap();
+            assert_eq!(removed, Invalidated::Removed);
+            let slot = from.cli(&["CLUSTER", "KEYSLOT", &key]);
+            for node in [from, to] {
+                node.cli(&["CLUSTER", "SETSLOT", &slot, "STABLE"]);
+            }
+        }
+    };
+    cache.scope(moving).await;
+    assert_eq!(cache.stats().function("square").unwrap().bypassed, 0);
+}
+
 #[test]
 fn slots_that_move_under_load_cost_nobody_an_error() {
     let cluster = Cluster::start();

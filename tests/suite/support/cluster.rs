@@ -86,6 +86,19 @@ impl Cluster {
         manage(&arguments.map(str::to_owned));
     }
 
+    /// Begins to move the slot of a key, and goes no further. The node that has it, and the one
+    /// that it is on its way to.
+    pub fn begin_to_move(&self, key: &str) -> (&Server, &Server) {
+        let slot = self.nodes[0].cli(&["CLUSTER", "KEYSLOT", key]);
+        let has = |node: &&Server| !node.cli(&["GET", key]).starts_with("MOVED");
+        let from = self.nodes.iter().find(has).unwrap();
+        let to = self.nodes.iter().find(|node| !has(node)).unwrap();
+        let [id_from, id_to] = [from, to].map(|node| node.cli(&["CLUSTER", "MYID"]));
+        to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id_from]);
+        from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id_to]);
+        (from, to)
+    }
+
     fn wait_until(&self, what: &str, is_so: impl Fn(&Server) -> bool) {
         for _ in 0..1000 {
             if self.nodes.iter().all(&is_so) {
