@@ -27,4 +27,5 @@ mod support;
 mod threads;
 #[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
 mod tls;
+mod unstorable;
 mod which_cache;

@@ -193,7 +193,7 @@ impl Connector {
 
     /// A connection for threads that block while they wait, where there is one server.
     pub(super) fn connect_blocking(&self) -> Option<RedisResult<redis::Connection>> {
-        let client = self.server.standalone()?;
+        let client = self.server.one()?;
         Some(self.with_deadlines(client.get_connection_with_timeout(self.connect_timeout)))
     }
 
