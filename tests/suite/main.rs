@@ -16,6 +16,7 @@ mod metrics;
 mod outage;
 mod proxy;
 mod returns;
+mod rights;
 mod scripts;
 mod secrets;
 #[cfg(feature = "sentinel")]

@@ -1,5 +1,7 @@
 //! What the tests need around them: a server of their own, and themselves in another process.
 
+#[path = "support/acl.rs"]
+pub mod acl;
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 #[path = "support/callers.rs"]
 mod callers;
@@ -37,6 +39,8 @@ pub struct Server {
     pid: String,
     port: u16,
     folder: PathBuf,
+    /// Of the user that the tests are run for.
+    login: String,
     arguments: Vec<String>,
 }
 
@@ -47,34 +51,49 @@ impl Server {
 
     pub fn start_with(arguments: &[&str]) -> Self {
         let folder = fresh_folder();
-        let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         // Another process may take the port between our look and the server's.
         (0..10)
-            .find_map(|_| Self::launched(free_port(), &folder, &arguments))
+            .find_map(|_| Self::launched(free_port(), &folder, arguments))
             .expect("redis-server is installed; tests/run does it")
     }
 
     /// One at a port where nobody listens.
     pub fn start_at(port: u16) -> Self {
-        let name = format!("cache-test-{}-at-{port}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self::launched(port, &folder, &[]).expect("nobody listens there")
+        Self::launched(port, &fresh_folder(), &[]).expect("nobody listens there")
     }
 
-    fn launched(port: u16, folder: &Path, arguments: &[String]) -> Option<Self> {
-        let (child, pid) = launch(port, folder, arguments)?;
+    fn launched(port: u16, folder: &Path, arguments: &[&str]) -> Option<Self> {
+        let mut arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        let has_users = arguments
+            .iter()
+            .any(|of| ["--requirepass", "--aclfile", "--user"].contains(&of.as_str()));
+        let (user, login) = match has_users {
+            true => Default::default(),
+            false => acl::of_each_server(),
+        };
+        arguments.extend(user);
+        let (child, pid) = launch(port, folder, &arguments)?;
         Some(Self {
             child,
             pid,
             port,
             folder: folder.to_owned(),
-            arguments: arguments.to_owned(),
+            login,
+            arguments,
         })
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}{}", self.login, self.place())
+    }
+
+    /// For its default user, who may do everything.
+    pub fn url_of_default(&self) -> String {
+        format!("redis://{}", self.place())
+    }
+
+    fn place(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     pub fn port(&self) -> u16 {

@@ -57,14 +57,13 @@ impl Cluster {
     }
 
     fn places(&self) -> impl Iterator<Item = String> {
-        self.nodes
-            .iter()
-            .map(|node| format!("127.0.0.1:{}", node.port()))
+        self.nodes.iter().map(Server::place)
     }
 
     pub fn url(&self) -> String {
         let places: Vec<_> = self.places().collect();
-        format!("redis+cluster://{}", places.join(","))
+        let login = &self.nodes[0].login;
+        format!("redis+cluster://{login}{}", places.join(","))
     }
 
     /// Moves so many slots from one node to another.

@@ -77,7 +77,10 @@ impl Sentinel {
     /// With sentinels before it that refuse and that never say a word.
     pub fn url_behind(&self, silent: u16) -> String {
         let (refuses, port) = (free_port(), self.port);
-        format!("redis+sentinel://127.0.0.1:{refuses},127.0.0.1:{silent},127.0.0.1:{port}/main")
+        let login = &self.master.login;
+        format!(
+            "redis+sentinel://{login}127.0.0.1:{refuses},127.0.0.1:{silent},127.0.0.1:{port}/main"
+        )
     }
 
     /// Waits until the sentinel names the replica as the master, which is up to a second after the
