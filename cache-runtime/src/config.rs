@@ -38,6 +38,26 @@ use crate::error::{Error, ErrorKind};
 /// ```
 ///
 /// `examples/configured.rs` reads one from a TOML text and environment variables.
+///
+/// # Rights on the server
+///
+/// A server that knows users can let this one do what a cache does and nothing else
+/// (`cache` is the [`prefix`](Self::prefix)):
+///
+/// ```text
+/// ACL SETUSER app on >password ~cache:* resetchannels -@all
+///     +mget +pttl +set +setex +psetex +unlink +ping    what the cache sends
+///     +evalsha +eval +get +del +pexpire                its scripts, and what they call
+///     +unwatch                                         Cache::pool, beside your own commands
+///     +select                                          a database other than 0
+///     +role                                            behind sentinels
+///     +cluster|slots +asking                           in a cluster
+/// ```
+///
+/// Keys by hand that do not begin with the prefix need a pattern of their own. Where scripts are
+/// forbidden, `+evalsha +eval +get +del +pexpire` fall away, and with them the leases, which one
+/// warning tells, unless the server's SET has IFEQ (Redis since 8.4, Valkey since 8.1). Sentinels
+/// are asked by `+sentinel|masters +role`.
 #[derive(Clone)]
 #[must_use]
 pub struct Config {
@@ -249,10 +269,19 @@ fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = shown.split_once("://") else {
         return "(no URL)".to_owned();
     };
+    if !is_scheme(scheme) {
+        return "(a URL that does not begin with a scheme)".to_owned();
+    }
     match rest.rsplit_once('@') {
         Some((_, place)) => format!("{scheme}://***@{place}"),
         None => format!("{scheme}://{rest}"),
     }
+}
+
+/// Whether it can be a scheme, and not a login that stands before it.
+pub(crate) fn is_scheme(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 #[cfg(test)]
@@ -271,8 +300,10 @@ mod tests {
             assert!(!shown.contains("pa55word"), "{shown}");
             assert!(shown.contains("cache.example:6379/2"), "{shown}");
         }
-        let shown = format!("{:?}", Config::new("user:pa55word"));
-        assert!(!shown.contains("pa55word"), "{shown}");
+        for url in ["user:pa55word", "user:pa55word@redis://cache.example"] {
+            let shown = format!("{:?}", Config::new(url));
+            assert!(!shown.contains("pa55word"), "{shown}");
+        }
     }
 
     #[test]

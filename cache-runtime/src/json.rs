@@ -180,3 +180,6 @@ fn unreadable() -> Error {
         "what is stored is not JSON of the expected type",
     )
 }
+
+#[cfg(test)]
+mod tests;

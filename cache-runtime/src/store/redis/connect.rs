@@ -232,7 +232,12 @@ impl fmt::Debug for Server {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::fuzz::changed;
 
     #[test]
     fn a_url_that_cannot_be_right_is_told_without_its_password() {
@@ -278,5 +283,42 @@ mod tests {
             };
             assert!(!shown.contains("pa55word"), "{shown}");
         }
+    }
+
+    #[test]
+    fn fuzzed_urls_are_accepted_or_refused_and_tell_no_password() {
+        const CORPUS: &[&str] = &[
+            "redis://user:pa55word@cache.example:6379/2?protocol=resp3",
+            "rediss://:pa55word@[::1]:6379",
+            "redis+unix:///run/redis.sock?db=1&user=app&pass=pa55word",
+            "redis+cluster://user:pa55word@one:1,two:2,[::1]:3",
+            "rediss+sentinel://user:pa55word@one,two:2/main/1?sentinel_password=pa55word",
+            "memory://",
+            "user:pa55word@redis://cache.example",
+        ];
+        let [cases, accepted] = [AtomicU64::new(0), AtomicU64::new(0)];
+        proptest!(|(url in changed(CORPUS))| {
+            cases.fetch_add(1, Relaxed);
+            let url = String::from_utf8_lossy(&url).into_owned();
+            let config = Config::new(&url);
+            let shown = match config.check().and_then(|()| Connector::new(&config)) {
+                Ok(connector) => {
+                    accepted.fetch_add(1, Relaxed);
+                    format!("{connector:?}")
+                }
+                Err(error) => format!("{error} {error:?}"),
+            };
+            let is_scheme = url.split_once("://").is_some_and(|(scheme, _)| {
+                scheme.contains("pa55word") && !scheme.contains([':', '@'])
+            });
+            prop_assert!(is_scheme || !shown.contains("pa55word"), "{} {}", url, shown);
+            let place = url.split_once('?').map_or(url.as_str(), |(place, _)| place);
+            if let Some((login, place)) = place.rsplit_once('@') {
+                let is_secret = login.contains("pa55word") && !place.contains("pa55word");
+                let shown = format!("{config:?}");
+                prop_assert!(is_scheme || !is_secret || !shown.contains("pa55word"), "{}", shown);
+            }
+        });
+        println!("URLs: {cases:?} cases, {accepted:?} accepted, none panicked");
     }
 }

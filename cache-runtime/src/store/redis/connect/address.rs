@@ -3,6 +3,7 @@
 use redis::io::tcp::TcpSettings;
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
+use crate::config::is_scheme;
 use crate::error::{Error, ErrorKind};
 
 pub(super) enum Address {
@@ -85,8 +86,12 @@ fn scheme(name: &str) -> Result<Scheme, Error> {
 }
 
 fn unknown(scheme: &str) -> Error {
+    let shown = match is_scheme(scheme) {
+        true => format!("`{scheme}://`"),
+        false => "at the beginning of the URL".to_owned(),
+    };
     wrong(format!(
-        "unknown scheme `{scheme}://`; known are `redis://`, `redis+unix://`, \
+        "unknown scheme {shown}; known are `redis://`, `redis+unix://`, \
          `redis+sentinel://`, `redis+cluster://`, with TLS `rediss://`, `rediss+sentinel://`, \
          `rediss+cluster://`, and `memory://`"
     ))
