@@ -46,16 +46,16 @@ use crate::error::{Error, ErrorKind};
 ///
 /// ```text
 /// ACL SETUSER app on >password ~cache:* resetchannels -@all
-///     +mget +pttl +set +setex +psetex +unlink +ping    what the cache sends
-///     +evalsha +eval +get +del +pexpire                its scripts, and what they call
-///     +unwatch                                         Cache::pool, beside your own commands
-///     +select                                          a database other than 0
-///     +role                                            behind sentinels
-///     +cluster|slots +asking                           in a cluster
+///     +get +mget +pttl +set +setex +psetex +unlink +ping    what the cache sends
+///     +evalsha +eval +del +pexpire                          its scripts, and what they call
+///     +unwatch                                              Cache::pool, beside your own commands
+///     +select                                               a database other than 0
+///     +role                                                 behind sentinels
+///     +cluster|slots +asking                                in a cluster
 /// ```
 ///
 /// Keys by hand that do not begin with the prefix need a pattern of their own. Where scripts are
-/// forbidden, `+evalsha +eval +get +del +pexpire` fall away, and with them the leases, which one
+/// forbidden, `+evalsha +eval +del +pexpire` fall away, and with them the leases, which one
 /// warning tells, unless the server's SET has IFEQ (Redis since 8.4, Valkey since 8.1). Sentinels
 /// are asked by `+sentinel|masters +role`.
 #[derive(Clone)]

@@ -104,8 +104,11 @@ async fn a_master_that_was_demoted_is_left_at_its_first_refusal() {
     let cache = Cache::open(&sentinel.url_behind(1)).unwrap();
     cache.scope(square(1)).await;
     sentinel.change_places();
-    // It finds out, and runs its body.
-    assert_eq!(cache.scope(square(2)).await, 4);
-    assert_eq!(cache.scope(square(3)).await, 9);
-    assert_eq!(sentinel.replica.cli(&["GET", "cache:square:3"]), "9");
+    // It finds out, runs its body, and tries again behind its callers.
+    let began = Instant::now();
+    while sentinel.replica.cli(&["GET", "cache:square:3"]) != "9" {
+        assert_eq!(cache.scope(square(2)).await, 4);
+        assert_eq!(cache.scope(square(3)).await, 9);
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
 }

@@ -87,6 +87,15 @@ impl Server {
         format!("redis://{}{}", self.login, self.place())
     }
 
+    /// Whom the cache is to the server.
+    pub fn user(&self) -> &'static str {
+        if self.login.is_empty() {
+            "default"
+        } else {
+            acl::NAME
+        }
+    }
+
     /// For its default user, who may do everything.
     pub fn url_of_default(&self) -> String {
         format!("redis://{}", self.place())

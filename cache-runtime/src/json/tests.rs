@@ -14,7 +14,7 @@ struct User {
     name: String,
     tags: Vec<String>,
     balance: Option<f64>,
-    inner: Option<Box<User>>,
+    inner: Option<Box<Self>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -13,16 +13,16 @@ static USER: LazyLock<Option<Vec<&'static str>>> = LazyLock::new(|| {
     Some(rights)
 });
 
-const NAME: &str = "app";
+pub const NAME: &str = "app";
 const PASSWORD: &str = "password-of-app";
 
 /// The rights that are documented at `Config`.
 pub const COMMANDS: &[&str] = &[
-    "+mget", "+pttl", "+set", "+setex", "+psetex", "+unlink", "+ping",
+    "+get", "+mget", "+pttl", "+set", "+setex", "+psetex", "+unlink", "+ping",
 ];
 pub const SCRIPTS: &[&str] = &["+evalsha", "+eval"];
 /// Those are used by scripts only.
-pub const IN_SCRIPTS: &[&str] = &["+get", "+del", "+pexpire"];
+pub const IN_SCRIPTS: &[&str] = &["+del", "+pexpire"];
 pub const POOL: &[&str] = &["+unwatch"];
 pub const DATABASE: &[&str] = &["+select"];
 pub const BEHIND_SENTINELS: &[&str] = &["+role"];
