@@ -65,10 +65,12 @@ struct Shared {
 
 impl Cache {
     /// A cache on the server at this URL, or in memory for `memory://`, with the defaults of
-    /// [`Config`]. It connects to nothing yet: a server that is away never stops a start.
+    /// [`Config`]. [`Config::new`] lists the forms of URLs, for sentinels, clusters and TLS as
+    /// well. It connects to nothing yet: a server that is away never stops a start.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the URL cannot be right.
+    /// [`ErrorKind::Config`] if the URL cannot be right, or needs a feature that is off, which the
+    /// error names.
     pub fn open(url: &str) -> Result<Self, Error> {
         Self::new(Config::new(url))
     }
@@ -252,8 +254,12 @@ impl Cache {
         self.shared.listeners.add(Arc::new(listener))
     }
 
-    /// The connection pool, for commands of your own; none for a cache in memory. Nothing connects
-    /// before the first connection is taken from it.
+    /// The connection pool, for commands of your own. Nothing connects before the first connection
+    /// is taken from it.
+    ///
+    /// There is none for a cache in memory, nor for one behind sentinels or on a cluster: the pools
+    /// of those are other types, `deadpool_redis::sentinel::Pool` and `deadpool_redis::cluster::Pool`,
+    /// for a program to make of its own.
     #[must_use]
     pub fn pool(&self) -> Option<Pool> {
         self.shared.store.pool().cloned()

@@ -1,10 +1,12 @@
 //! The knobs of a cache: each with its default and why.
 
+mod pem;
 mod read;
 
 use std::fmt;
 use std::time::Duration;
 
+pub(crate) use self::pem::Pem;
 use crate::error::{Error, ErrorKind};
 
 /// How a [`Cache`](crate::Cache) is set up.
@@ -36,6 +38,26 @@ use crate::error::{Error, ErrorKind};
 /// ```
 ///
 /// `examples/configured.rs` reads one from a TOML text and environment variables.
+///
+/// # Rights on the server
+///
+/// A server that knows users can let this one do what a cache does and nothing else
+/// (`cache` is the [`prefix`](Self::prefix)):
+///
+/// ```text
+/// ACL SETUSER app on >password ~cache:* resetchannels -@all
+///     +get +mget +pttl +set +setex +psetex +unlink +ping    what the cache sends
+///     +evalsha +eval +del +pexpire                          its scripts, and what they call
+///     +unwatch                                              Cache::pool, beside your own commands
+///     +select                                               a database other than 0
+///     +role                                                 behind sentinels
+///     +cluster|slots +asking                                in a cluster
+/// ```
+///
+/// Keys by hand that do not begin with the prefix need a pattern of their own. Where scripts are
+/// forbidden, `+evalsha +eval +del +pexpire` fall away, and with them the leases, which one
+/// warning tells, unless the server's SET has IFEQ (Redis since 8.4, Valkey since 8.1). Sentinels
+/// are asked by `+sentinel|masters +role`.
 #[derive(Clone)]
 #[must_use]
 pub struct Config {
@@ -48,14 +70,28 @@ pub struct Config {
     pub(crate) memory_bytes: u64,
     pub(crate) max_refreshes: usize,
     pub(crate) retry: Duration,
+    pub(crate) root_certificates: Option<Pem>,
+    pub(crate) client_certificate: Option<Pem>,
+    pub(crate) client_key: Option<Pem>,
 }
 
 impl Config {
-    /// A configuration with the defaults for the server at `url`.
+    /// A configuration with the defaults for the server at `url`, which
+    /// [`Cache::new`](crate::Cache::new) checks:
     ///
-    /// `redis://[user:password@]host[:port][/db]`, `redis+unix:///path/to/socket`,
-    /// `redis+cluster://[user:password@]host:port,host:port` with the feature `cluster` (any nodes
-    /// of it), or `memory://` for the in-memory store. The URL is checked by [`Cache::new`](crate::Cache::new).
+    /// | URL | what it names | feature |
+    /// |---|---|---|
+    /// | `redis://[user:password@]host[:port][/db]` | one server | |
+    /// | `redis+unix:///path/to/socket[?db=1&user=..&pass=..]` | one server, by its socket | |
+    /// | `redis+sentinel://[user:password@]host[:port],host[:port]/master[/db]` | the master that these sentinels know by the name `master`; their port is 26379 by default | `sentinel` |
+    /// | `redis+cluster://[user:password@]host[:port],host[:port]` | the cluster of these nodes, any of them | `cluster` |
+    /// | `rediss://`, `rediss+sentinel://`, `rediss+cluster://` | the same with TLS, to sentinels as well | `tls-rustls` or `tls-native` |
+    /// | `memory://` | the in-memory store of this process | |
+    ///
+    /// User and password are those of the servers; sentinels that ask for others get
+    /// `?sentinel_username=..&sentinel_password=..`. In each, what is not a letter or a digit is
+    /// percent-encoded: `%40` for `@`, `%23` for `#`. With `?protocol=resp3` connections speak
+    /// RESP3.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -67,6 +103,9 @@ impl Config {
             memory_bytes: 64 << 20,
             max_refreshes: 64,
             retry: Duration::from_secs(10),
+            root_certificates: None,
+            client_certificate: None,
+            client_key: None,
         }
     }
 
@@ -128,6 +167,31 @@ impl Config {
         self
     }
 
+    /// The certificate authorities that a server's certificate may come from, as PEM text: those
+    /// and no others. By default, the public ones of Mozilla's list with the feature `tls-rustls`,
+    /// and those of the system with `tls-native`.
+    ///
+    /// In a configuration file it is the text itself, or the path of a file that holds it.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates = Some(Pem::new(pem));
+        self
+    }
+
+    /// The certificate that this program shows to the server, with those that lead to its
+    /// authority, and its key, both as PEM text.
+    ///
+    /// In a configuration file they are `client_certificate` and `client_key`, each the text itself
+    /// or the path of a file that holds it.
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.client_certificate = Some(Pem::new(certificate));
+        self.client_key = Some(Pem::new(key));
+        self
+    }
+
     /// Everything but the URL, whose form is known where connections are made.
     pub(crate) fn check(&self) -> Result<(), Error> {
         const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -156,6 +220,22 @@ impl Config {
         if self.pool_size == 0 {
             return wrong("`pool_size` is zero; give the pool at least one connection".to_owned());
         }
+        if let Some(roots) = &self.root_certificates {
+            roots.check("root_certificates", "CERTIFICATE")?;
+        }
+        match (&self.client_certificate, &self.client_key) {
+            (Some(certificate), Some(key)) => {
+                certificate.check("client_certificate", "CERTIFICATE")?;
+                key.check("client_key", "PRIVATE KEY")?;
+            }
+            (None, None) => {}
+            _ => {
+                return wrong(
+                    "of `client_certificate` and `client_key` one is given without the other"
+                        .to_owned(),
+                );
+            }
+        }
         Ok(())
     }
 }
@@ -172,8 +252,16 @@ impl fmt::Debug for Config {
             .field("memory_bytes", &self.memory_bytes)
             .field("max_refreshes", &self.max_refreshes)
             .field("retry", &self.retry)
+            .field("root_certificates", &hidden(&self.root_certificates))
+            .field("client_certificate", &hidden(&self.client_certificate))
+            .field("client_key", &hidden(&self.client_key))
             .finish()
     }
+}
+
+/// Whether it is set, and not to what.
+fn hidden<T>(field: &Option<T>) -> Option<fmt::Arguments<'static>> {
+    field.as_ref().map(|_| format_args!("***"))
 }
 
 /// The URL without what may be secret: user, password and the query, where sockets carry theirs.
@@ -182,10 +270,19 @@ fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = shown.split_once("://") else {
         return "(no URL)".to_owned();
     };
+    if !is_scheme(scheme) {
+        return "(a URL that does not begin with a scheme)".to_owned();
+    }
     match rest.rsplit_once('@') {
         Some((_, place)) => format!("{scheme}://***@{place}"),
         None => format!("{scheme}://{rest}"),
     }
+}
+
+/// Whether it can be a scheme, and not a login that stands before it.
+pub(crate) fn is_scheme(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 #[cfg(test)]
@@ -204,8 +301,10 @@ mod tests {
             assert!(!shown.contains("pa55word"), "{shown}");
             assert!(shown.contains("cache.example:6379/2"), "{shown}");
         }
-        let shown = format!("{:?}", Config::new("user:pa55word"));
-        assert!(!shown.contains("pa55word"), "{shown}");
+        for url in ["user:pa55word", "user:pa55word@redis://cache.example"] {
+            let shown = format!("{:?}", Config::new(url));
+            assert!(!shown.contains("pa55word"), "{shown}");
+        }
     }
 
     #[test]

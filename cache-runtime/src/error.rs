@@ -36,7 +36,7 @@ pub enum ErrorKind {
     Timeout,
     /// The server answered with an error: wrong password, no permission, out of memory, ...
     Refused,
-    /// The value cannot be written as JSON.
+    /// The value cannot be written as JSON, or not be read back from it.
     Encode,
     /// What is stored is not JSON of the expected type.
     Decode,

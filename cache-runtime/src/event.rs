@@ -55,7 +55,9 @@ pub enum EventKind {
     Refused,
     /// The loaded value is not stored, since the server did not take it.
     Failed,
-    /// The loaded value is not stored, since it is too large, no JSON, or lives for no time at all.
+    /// The loaded value is not stored, since it is too large, cannot be had back from JSON (`NaN`, a
+    /// map whose keys are no text, `Some(None)`), or lives for no time at all. The first time for each
+    /// function the log says which.
     Unstorable,
     /// The lease is given back, since the body gave nothing to store or its caller left.
     Released,
@@ -115,6 +117,7 @@ pub(crate) struct Counters {
     pub(crate) function: &'static str,
     counts: [AtomicU64; KINDS],
     meters: metrics::OfFunction,
+    had_unstorable: AtomicBool,
 }
 
 impl Counters {
@@ -123,7 +126,13 @@ impl Counters {
             function,
             counts: Default::default(),
             meters: metrics::OfFunction::new(cache, function),
+            had_unstorable: AtomicBool::new(false),
         }
+    }
+
+    /// Whether this is the first value that is not stored.
+    pub(crate) fn is_first_unstorable(&self) -> bool {
+        !self.had_unstorable.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn add(&self, kind: EventKind) {

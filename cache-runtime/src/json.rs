@@ -30,15 +30,34 @@ pub trait Cacheable: Sized {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Cacheable for T {
     fn to_json(value: &Self) -> Result<Vec<u8>, Error> {
-        encode(value)
+        let json = encode(value)?;
+        // Some values are written as what no hit could read: NaN as `null`, lists in lists in
+        // lists deeper than what is read. Each call would load them again, and store them again.
+        // A miss pays for knowing it what a hit pays for reading.
+        match decode::<Self>(&json) {
+            Ok(_) => Ok(json),
+            Err(_) => Err(Error::new(
+                ErrorKind::Encode,
+                "the value cannot be read back from the JSON that it is written as",
+            )),
+        }
     }
 
     fn codec<R, P: Policy<R, Value = Self>>(_policy: P) -> Codec<R> {
         Codec {
             encode: |returned| {
-                let kept = P::kept(returned)?;
                 // A present value is written as itself and an absent one as `null`.
-                Some(encode(&P::value(kept)))
+                Some(match P::value(P::kept(returned)?) {
+                    None => Ok(b"null".to_vec()),
+                    Some(value) => Self::to_json(value).and_then(|json| {
+                        let is_absence = json == b"null" && P::from_value(None).is_some();
+                        if is_absence {
+                            Err(taken_for_none())
+                        } else {
+                            Ok(json)
+                        }
+                    }),
+                })
             },
             decode: |json| {
                 if json == b"null"
@@ -147,9 +166,20 @@ pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(json).map_err(|_| unreadable())
 }
 
+/// `Some(None)` and `Some(())`, which JSON has no other word for.
+fn taken_for_none() -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        "the value is written as `null` in JSON, which is read back as `None`",
+    )
+}
+
 fn unreadable() -> Error {
     Error::new(
         ErrorKind::Decode,
         "what is stored is not JSON of the expected type",
     )
 }
+
+#[cfg(test)]
+mod tests;

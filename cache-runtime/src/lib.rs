@@ -34,6 +34,8 @@ mod error;
 mod event;
 mod exec;
 mod flight;
+#[cfg(test)]
+mod fuzz;
 mod json;
 mod keep;
 mod key;

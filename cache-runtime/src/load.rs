@@ -214,7 +214,8 @@ impl Load {
     }
 
     /// The value cannot be written as JSON.
-    pub(crate) fn unstorable(self) {
+    pub(crate) fn unstorable(self, why: &Error) {
+        self.warn_once(why);
         self.came_to(EventKind::Unstorable);
         self.failed();
     }
@@ -252,6 +253,7 @@ impl Load {
         let ttl = self.ttl(place.spec, absent);
         if let Err(error) = cache.storable(&json, ttl) {
             debug_assert!(matches!(error.kind(), ErrorKind::TooLarge | ErrorKind::Ttl));
+            self.warn_once(&error);
             self.came_to(EventKind::Unstorable);
             return false;
         }
@@ -283,6 +285,18 @@ impl Load {
             Err(_) => EventKind::Failed,
         });
         confirmed
+    }
+
+    /// Once for each function, since it is a matter of its type more than of one value. The cause of
+    /// the error is left out: serde's messages quote what they meet.
+    fn warn_once(&self, why: &Error) {
+        let Some(place) = &self.place else {
+            return;
+        };
+        if place.counters.is_first_unstorable() {
+            let function = place.spec.name;
+            tracing::warn!(function, "a value is returned but not stored: {why}");
+        }
     }
 
     fn came_to(&self, outcome: EventKind) {

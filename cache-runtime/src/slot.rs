@@ -151,7 +151,7 @@ impl<R> Slot<R> {
         let absent = (self.codec.absent)(returned);
         match (self.codec.encode)(returned) {
             None => load.failed(),
-            Some(Err(_)) => load.unstorable(),
+            Some(Err(error)) => load.unstorable(&error),
             Some(Ok(json)) => return Some(Fill { load, json, absent }),
         }
         None

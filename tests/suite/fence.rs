@@ -251,7 +251,7 @@ fn processes(test: &str, fence: Fence, cache: &str, hits: u64) -> Option<impl Fn
         return None;
     }
     let world = Server::start();
-    let url = world.url();
+    let url = world.url_of_default();
     let hits = (hits / PROCESSES).to_string();
     let told = together_each(test, &[("CACHE", cache), ("WORLD", &url), ("HITS", &hits)]);
     for name in ["hits", "loads", "refused", "bypassed", "stales"] {

@@ -1,6 +1,8 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
 mod behind;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod edges;
 #[cfg(feature = "testing")]
 mod failing;
@@ -15,12 +17,18 @@ mod outage;
 mod proxy;
 mod refusals;
 mod returns;
+mod rights;
 mod scripts;
 mod secrets;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod shapes;
 mod stampede;
 mod starvation;
 mod stories;
 mod support;
 mod threads;
+#[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
+mod tls;
+mod unstorable;
 mod which_cache;

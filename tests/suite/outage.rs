@@ -1,5 +1,6 @@
 //! Whatever Redis does, the caller gets what the body returns.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -148,6 +149,28 @@ async fn a_frozen_server_delays_a_call_by_the_deadline_and_no_more() {
     until_back(&cache).await;
     answers(&cache).await;
     assert!(hits(&cache, "async") >= 8);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_taken_after_the_deadline_keeps_nobody_waiting() {
+    let server = Arc::new(Server::start());
+    let cache = server.cache();
+    answers(&cache).await;
+    // From the miss on, what is sent is not read.
+    let frozen = server.clone();
+    let listening = cache.on_event(move |event| {
+        if event.kind == EventKind::Miss {
+            frozen.freeze();
+        }
+    });
+    assert_eq!(cache.scope(doubled(100)).await, 200);
+    drop(listening);
+    server.thaw();
+    until_back(&cache).await;
+    let start = Instant::now();
+    assert_eq!(cache.scope(doubled(100)).await, 200);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[tokio::test]

@@ -41,8 +41,8 @@ async fn a_server_that_takes_no_writes_is_read_from_and_not_asked_to_write() {
             ["CONFIG", "SET", "maxmemory", "0"],
         ),
         (
-            ["ACL", "SETUSER", "default", "-set"],
-            ["ACL", "SETUSER", "default", "+set"],
+            ["ACL", "SETUSER", server.user(), "-set"],
+            ["ACL", "SETUSER", server.user(), "+set"],
         ),
     ] {
         server.cli(&["CONFIG", "RESETSTAT"]);

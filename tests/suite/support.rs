@@ -1,5 +1,20 @@
 //! What the tests need around them: a server of their own, and themselves in another process.
 
+#[path = "support/acl.rs"]
+pub mod acl;
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
+#[path = "support/callers.rs"]
+mod callers;
+#[cfg(feature = "cluster")]
+#[path = "support/cluster.rs"]
+mod cluster;
+#[cfg(feature = "sentinel")]
+#[path = "support/sentinel.rs"]
+mod sentinel;
+#[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
+#[path = "support/tls.rs"]
+mod tls;
+
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,6 +23,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use cache_runtime::{Cache, Config};
 
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
+pub use self::callers::Callers;
+#[cfg(feature = "cluster")]
+pub use self::cluster::Cluster;
+#[cfg(feature = "sentinel")]
+pub use self::sentinel::Sentinel;
+#[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
+pub use self::tls::Authority;
+
 /// A redis-server that nobody else knows, with nothing in it, ended with this value.
 #[derive(Debug)]
 pub struct Server {
@@ -15,6 +39,8 @@ pub struct Server {
     pid: String,
     port: u16,
     folder: PathBuf,
+    /// Of the user that the tests are run for.
+    login: String,
     arguments: Vec<String>,
 }
 
@@ -24,39 +50,59 @@ impl Server {
     }
 
     pub fn start_with(arguments: &[&str]) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("cache-test-{}-{count}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        let folder = fresh_folder();
         // Another process may take the port between our look and the server's.
         (0..10)
-            .find_map(|_| Self::launched(free_port(), &folder, &arguments))
+            .find_map(|_| Self::launched(free_port(), &folder, arguments))
             .expect("redis-server is installed; tests/run does it")
     }
 
     /// One at a port where nobody listens.
     pub fn start_at(port: u16) -> Self {
-        let name = format!("cache-test-{}-at-{port}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self::launched(port, &folder, &[]).expect("nobody listens there")
+        Self::launched(port, &fresh_folder(), &[]).expect("nobody listens there")
     }
 
-    fn launched(port: u16, folder: &Path, arguments: &[String]) -> Option<Self> {
-        let (child, pid) = launch(port, folder, arguments)?;
+    fn launched(port: u16, folder: &Path, arguments: &[&str]) -> Option<Self> {
+        let mut arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        let has_users = arguments
+            .iter()
+            .any(|of| ["--requirepass", "--aclfile", "--user"].contains(&of.as_str()));
+        let (user, login) = match has_users {
+            true => Default::default(),
+            false => acl::of_each_server(),
+        };
+        arguments.extend(user);
+        let (child, pid) = launch(port, folder, &arguments)?;
         Some(Self {
             child,
             pid,
             port,
             folder: folder.to_owned(),
-            arguments: arguments.to_owned(),
+            login,
+            arguments,
         })
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}{}", self.login, self.place())
+    }
+
+    /// Whom the cache is to the server.
+    pub fn user(&self) -> &'static str {
+        if self.login.is_empty() {
+            "default"
+        } else {
+            acl::NAME
+        }
+    }
+
+    /// For its default user, who may do everything.
+    pub fn url_of_default(&self) -> String {
+        format!("redis://{}", self.place())
+    }
+
+    fn place(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     pub fn port(&self) -> u16 {
@@ -73,14 +119,7 @@ impl Server {
 
     /// What `redis-cli` answers: another program's view of the server.
     pub fn cli(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("redis-cli");
-        command.args(["-p", &self.port.to_string()]);
-        let output = command.args(arguments).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim_end()
-            .to_owned()
+        cli(self.port, arguments).expect("redis-cli succeeds")
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -130,41 +169,23 @@ impl Drop for Server {
     }
 }
 
-/// A cluster of three masters.
-#[cfg(feature = "cluster")]
-#[derive(Debug)]
-pub struct Cluster {
-    nodes: Vec<Server>,
+/// What `redis-cli` prints, if it can ask.
+fn cli(port: u16, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("redis-cli");
+    command.args(["-p", &port.to_string()]);
+    let output = command.args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    output.status.success().then(|| text.trim_end().to_owned())
 }
 
-#[cfg(feature = "cluster")]
-impl Cluster {
-    pub fn start() -> Self {
-        let nodes: Vec<_> = (0..3)
-            .map(|_| Server::start_with(&["--cluster-enabled", "yes"]))
-            .collect();
-        let mut create = Command::new("redis-cli");
-        create.args(["--cluster", "create"]);
-        create.args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
-        let output = create
-            .args(["--cluster-replicas", "0", "--cluster-yes"])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let ready = |node: &Server| node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
-        while !nodes.iter().all(ready) {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        Self { nodes }
-    }
-
-    pub fn url(&self) -> String {
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| format!("127.0.0.1:{}", node.port));
-        format!("redis+cluster://{}", nodes.collect::<Vec<_>>().join(","))
-    }
+/// A folder that no other test knows.
+fn fresh_folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("cache-test-{}-{count}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// A cluster node listens on a second port, this one and 10,000.
@@ -196,18 +217,23 @@ pub async fn until_back(cache: &Cache) {
 }
 
 /// The server and its process id, once it accepts connections; nothing if it ended instead.
-/// `timeout` ends it should this process die without its destructors.
 fn launch(port: u16, folder: &Path, arguments: &[String]) -> Option<(Child, String)> {
-    let mut command = Command::new("timeout");
-    command.args([
-        "--signal=KILL",
-        "900",
-        "redis-server",
-        "--bind",
-        "127.0.0.1",
-    ]);
-    command.args(["--port", &port.to_string(), "--save", "", "--dir"]);
+    let mut command = mortal("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", ""]);
+    command.args(["--port", &port.to_string(), "--dir"]);
     command.arg(folder).args(arguments);
+    once_it_says("Ready to accept connections", command)
+}
+
+/// A command that `timeout` ends should this process die without its destructors.
+fn mortal(program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", "900", program]);
+    command
+}
+
+/// A redis-server and its process id, once its log has this line; nothing if it ended instead.
+fn once_it_says(ready: &str, mut command: Command) -> Option<(Child, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().ok()?;
     let mut lines = BufReader::new(child.stdout.take()?).lines();
@@ -215,7 +241,7 @@ fn launch(port: u16, folder: &Path, arguments: &[String]) -> Option<(Child, Stri
     // `1234:M 24 Nov 2026 07:00:00.000 * Ready to accept connections`
     while let Some(Ok(line)) = lines.next() {
         pid = pid.or_else(|| line.split(':').next()?.parse::<u32>().ok());
-        if line.contains("Ready to accept connections") {
+        if line.contains(ready) {
             // Somebody reads on, so that the server never waits for its log.
             std::thread::spawn(move || lines.for_each(drop));
             return Some((child, pid?.to_string()));

@@ -19,6 +19,9 @@ const FIELDS: &[&str] = &[
     "memory_bytes",
     "max_refreshes",
     "retry",
+    "root_certificates",
+    "client_certificate",
+    "client_key",
 ];
 
 impl<'de> Deserialize<'de> for Config {
@@ -50,6 +53,9 @@ impl<'de> Visitor<'de> for Fields {
                 "memory_bytes" => config.memory_bytes = map.next_value()?,
                 "max_refreshes" => config.max_refreshes = map.next_value()?,
                 "retry" => config.retry = map.next_value::<Time>()?.0,
+                "root_certificates" => config.root_certificates = Some(map.next_value()?),
+                "client_certificate" => config.client_certificate = Some(map.next_value()?),
+                "client_key" => config.client_key = Some(map.next_value()?),
                 unknown => return Err(Error::custom(no_field(unknown))),
             }
             if seen.contains(&field) {
@@ -139,7 +145,8 @@ mod tests {
     fn each_field_reaches_the_knob_of_its_name() {
         let json = r#"{"url":"redis://h","prefix":"shop","connect_timeout":"1s 500ms",
             "response_timeout":"50ms","pool_size":3,"max_value_bytes":5,"memory_bytes":7,
-            "max_refreshes":9,"retry":30}"#;
+            "max_refreshes":9,"retry":30,"root_certificates":"-----BEGIN A",
+            "client_certificate":"-----BEGIN B","client_key":"-----BEGIN C"}"#;
         for field in FIELDS {
             assert!(json.contains(&format!("\"{field}\"")), "no {field}");
         }
@@ -151,8 +158,18 @@ mod tests {
             .max_value_bytes(5)
             .memory_bytes(7)
             .max_refreshes(9)
-            .retry(Duration::from_secs(30));
-        assert_eq!(format!("{:?}", read(json).unwrap()), format!("{set:?}"));
+            .retry(Duration::from_secs(30))
+            .root_certificates("-----BEGIN A")
+            .client_certificate("-----BEGIN B", "-----BEGIN C");
+        let read = read(json).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{set:?}"));
+        let texts = [
+            read.root_certificates,
+            read.client_certificate,
+            read.client_key,
+        ];
+        let texts = texts.map(|pem| pem.unwrap().bytes().to_vec());
+        assert_eq!(texts, [b"-----BEGIN A", b"-----BEGIN B", b"-----BEGIN C"]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use proptest::prelude::*;
 
 use super::{CacheKey, Key, KeyWriter};
+use crate::fuzz::changed;
 
 fn written(value: &(impl CacheKey + ?Sized)) -> String {
     let mut writer = KeyWriter::default();
@@ -179,6 +182,60 @@ proptest! {
         };
         prop_assert_eq!(one == other, key(&one) == key(&other));
     }
+}
+
+/// The text of a part again, by the rule of any percent-decoder.
+fn unescaped(part: &str) -> Vec<u8> {
+    let mut bytes = part.bytes();
+    let mut text = Vec::new();
+    while let Some(byte) = bytes.next() {
+        let mut digit = || char::from(bytes.next().unwrap()).to_digit(16).unwrap() as u8;
+        text.push(match byte {
+            b'%' => digit() << 4 | digit(),
+            byte => byte,
+        });
+    }
+    text
+}
+
+#[test]
+fn fuzzed_parts_come_back_from_their_keys() {
+    const CORPUS: &[&str] = &[
+        "",
+        "a:b,c",
+        "%",
+        "%25",
+        "{tag}",
+        "ü\u{10ffff}\0\r\n",
+        "refresh:{x}",
+        "!+[]()",
+    ];
+    let cases = AtomicU64::new(0);
+    proptest!(|(bytes in changed(CORPUS), name in changed(CORPUS), prefix in changed(CORPUS))| {
+        cases.fetch_add(1, Relaxed);
+        let [text, name, prefix] = [bytes, name, prefix]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let part = written(&text);
+        if text.is_empty() {
+            prop_assert_eq!(&part, "%");
+        } else {
+            prop_assert_eq!(unescaped(&part), text.as_bytes());
+        }
+        let key = Key::new(&name).part(&text);
+        let whole = key.on_server(&prefix);
+        prop_assert_eq!(whole.len(), key.len_on_server(&prefix));
+        let steers = ['{', '}', '\r', '\n', '\0'];
+        prop_assert!(!key.to_string().contains(steers));
+        let refresh = key.refresh_on_server(&prefix);
+        prop_assert_ne!(&whole, &refresh);
+        if !prefix.contains(['{', '}']) {
+            // Both are in one slot of a cluster.
+            prop_assert_eq!(super::hash_tag(&refresh), Some(whole.as_str()));
+        }
+        let by_hand = Key::raw(&text).under(&prefix);
+        prop_assert_ne!(by_hand.on_server(&prefix), by_hand.refresh_on_server(&prefix));
+    });
+    println!("keys: {cases:?} cases, none panicked");
 }
 
 #[cfg(feature = "uuid")]

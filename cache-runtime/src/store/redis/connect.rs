@@ -1,20 +1,25 @@
 //! How a connection is made: one reading of the configuration feeds the pool and the lane.
 
+mod address;
+#[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(feature = "sentinel")]
+mod sentinel;
+mod tls;
+
 use std::fmt;
 use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, Runtime};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-#[cfg(feature = "cluster")]
-use redis::cluster::ClusterClient;
-#[cfg(feature = "cluster")]
-use redis::cluster_async::ClusterConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError,
-    RedisResult, Value,
-};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisResult, Value};
 
+use self::address::Address;
+#[cfg(feature = "cluster")]
+use self::cluster::{Cluster, Nodes};
+#[cfg(feature = "sentinel")]
+use self::sentinel::Sentinels;
+use self::tls::Tls;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 
@@ -28,15 +33,34 @@ pub(super) struct Connector {
 
 /// What connections are made to.
 enum Server {
-    Standalone(Client),
+    One(Box<Client>),
+    #[cfg(feature = "sentinel")]
+    Sentinels(Box<Sentinels>),
     #[cfg(feature = "cluster")]
-    Cluster(Box<ClusterClient>),
+    Cluster(Box<Cluster>),
 }
 
 impl Server {
-    fn standalone(&self) -> Option<&Client> {
+    fn new(config: &Config) -> Result<Self, Error> {
+        Ok(match address::read(&config.url)? {
+            Address::One(info) => {
+                let client = Client::open(Tls(config).with(*info)?).map_err(not_a_server)?;
+                Self::One(Box::new(client))
+            }
+            #[cfg(feature = "sentinel")]
+            Address::Sentinels(watched) => {
+                Self::Sentinels(Box::new(Sentinels::new(*watched, config)?))
+            }
+            #[cfg(feature = "cluster")]
+            Address::Cluster(nodes) => Self::Cluster(Box::new(Cluster::new(nodes, config)?)),
+        })
+    }
+
+    fn one(&self) -> Option<&Client> {
         match self {
-            Self::Standalone(client) => Some(client),
+            Self::One(client) => Some(client),
+            #[cfg(feature = "sentinel")]
+            Self::Sentinels(_) => None,
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => None,
         }
@@ -47,9 +71,9 @@ impl Server {
 /// bounds the waiting: he knows better which time counts.
 #[derive(Clone)]
 pub(super) enum Connection {
-    Standalone(MultiplexedConnection),
+    One(MultiplexedConnection),
     #[cfg(feature = "cluster")]
-    Cluster(ClusterConnection),
+    Cluster(Nodes),
 }
 
 impl Connection {
@@ -58,43 +82,44 @@ impl Connection {
         &mut self,
         commands: &Pipeline,
     ) -> RedisResult<Vec<RedisResult<Value>>> {
-        let count = commands.len();
-        let answers = match self {
-            Self::Standalone(connection) => connection.req_packed_commands(commands, 0, count),
+        match self {
+            Self::One(connection) => {
+                let count = commands.len();
+                let answers = connection.req_packed_commands(commands, 0, count).await?;
+                Ok(answers.into_iter().map(Value::extract_error).collect())
+            }
             #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => connection.req_packed_commands(commands, 0, count),
-        };
-        Ok(answers
-            .await?
-            .into_iter()
-            .map(Value::extract_error)
-            .collect())
+            Self::Cluster(nodes) => nodes.send(commands).await,
+        }
     }
 
     pub(super) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
-        let answer = match self {
-            Self::Standalone(connection) => connection.send_packed_command(command).await,
+        match self {
+            Self::One(connection) => {
+                let answer = connection.send_packed_command(command).await;
+                answer.and_then(Value::extract_error)
+            }
             #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => connection.req_packed_command(command).await,
-        };
-        answer.and_then(Value::extract_error)
+            Self::Cluster(nodes) => nodes.send_one(command).await,
+        }
     }
 }
 
 impl Connector {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
         Ok(Self {
-            server: server(config)?,
+            server: Server::new(config)?,
             connect_timeout: config.connect_timeout,
             response_timeout: config.response_timeout,
             pool_size: config.pool_size,
         })
     }
 
-    /// The pool for the user's own commands, where there is one server to connect to. It connects
-    /// when a connection is first taken from it, and no wait of it is without an end.
+    /// The pool for the user's own commands, where there is one server to connect to: a pool of
+    /// connections to a cluster is of another type, and one that asks sentinels as well. It
+    /// connects when a connection is first taken from it, and no wait of it is without an end.
     pub(super) fn pool(&self) -> Result<Option<Pool>, Error> {
-        let Some(client) = self.server.standalone() else {
+        let Some(client) = self.server.one() else {
             return Ok(None);
         };
         let info = client.get_connection_info().clone();
@@ -119,7 +144,9 @@ impl Connector {
     /// How long [`connect`](Self::connect) may take, which has no end of its own either.
     pub(super) fn connect_limit(&self) -> Duration {
         match &self.server {
-            Server::Standalone(_) => self.connect_timeout,
+            Server::One(_) => self.connect_timeout,
+            #[cfg(feature = "sentinel")]
+            Server::Sentinels(_) => self.connect_timeout,
             // It asks for the slots first, and connects to each node.
             #[cfg(feature = "cluster")]
             Server::Cluster(_) => 4 * self.connect_timeout,
@@ -128,26 +155,35 @@ impl Connector {
 
     /// Whether keys are on several nodes, so that a command may name only those of one.
     pub(super) fn is_cluster(&self) -> bool {
-        self.server.standalone().is_none()
+        match self.server {
+            #[cfg(feature = "cluster")]
+            Server::Cluster(_) => true,
+            _ => false,
+        }
     }
 
     pub(super) async fn connect(&self) -> RedisResult<Connection> {
         match &self.server {
-            Server::Standalone(client) => {
+            Server::One(client) => {
                 let settings = AsyncConnectionConfig::new()
                     .set_connection_timeout(None)
                     .set_response_timeout(None);
                 let connection = client.get_multiplexed_async_connection_with_config(&settings);
-                connection.await.map(Connection::Standalone)
+                connection.await.map(Connection::One)
+            }
+            #[cfg(feature = "sentinel")]
+            Server::Sentinels(sentinels) => {
+                let settings = self.settings().set_connection_timeout(None);
+                sentinels.connect(&settings).await.map(Connection::One)
             }
             #[cfg(feature = "cluster")]
-            Server::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+            Server::Cluster(cluster) => cluster.connect().await.map(Connection::Cluster),
         }
     }
 
     /// A connection for threads that block while they wait, where there is one server.
     pub(super) fn connect_blocking(&self) -> Option<RedisResult<redis::Connection>> {
-        let client = self.server.standalone()?;
+        let client = self.server.one()?;
         Some(self.with_deadlines(client.get_connection_with_timeout(self.connect_timeout)))
     }
 
@@ -168,84 +204,16 @@ impl Connector {
     }
 }
 
-fn server(config: &Config) -> Result<Server, Error> {
-    let wrong = |text: String| Error::new(ErrorKind::Config, text);
-    let url = config.url.as_str();
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(wrong(
-            "the URL has no scheme; write `redis://host:port`, or `memory://` for no server".into(),
-        ));
-    };
-    match scheme {
-        "redis" | "redis+unix" | "unix" => Client::open(connection_info(url)?)
-            .map(Server::Standalone)
-            .map_err(not_a_server),
-        "redis+cluster" => cluster(config, rest),
-        "memory" => Err(wrong(
-            "the in-memory store has no address; write `memory://`".into(),
-        )),
-        "rediss" | "redis+sentinel" => {
-            Err(wrong(format!("this version does not speak `{scheme}://`")))
-        }
-        _ => Err(wrong(format!(
-            "unknown scheme `{scheme}://`; known are `redis://`, `redis+unix://`, \
-             `redis+cluster://` and `memory://`"
-        ))),
-    }
-}
-
-#[cfg(not(feature = "cluster"))]
-fn cluster(_config: &Config, _nodes: &str) -> Result<Server, Error> {
-    Err(Error::new(
-        ErrorKind::Config,
-        "`redis+cluster://` needs the feature `cluster` of cache-runtime",
-    ))
-}
-
-/// `user:password@host:port,host:port`: any nodes of the cluster, the others are found by them.
-///
-/// The client sends again what it thinks lost, which must not happen to a command with a fresh
-/// token: so its own deadline is later than the one after which nobody waits for an answer.
-#[cfg(feature = "cluster")]
-fn cluster(config: &Config, nodes: &str) -> Result<Server, Error> {
-    let (login, nodes) = match nodes.rsplit_once('@') {
-        Some((login, nodes)) => (format!("{login}@"), nodes),
-        None => (String::new(), nodes),
-    };
-    let nodes: Result<Vec<_>, Error> = nodes
-        .split(',')
-        .map(|node| connection_info(&format!("redis://{login}{node}")))
-        .collect();
-    let late = 2 * (config.connect_timeout + config.response_timeout);
-    ClusterClient::builder(nodes?)
-        .connection_timeout(config.connect_timeout)
-        .response_timeout(late)
-        .overall_response_timeout(Some(late))
-        .tcp_settings(TcpSettings::default().set_nodelay(true))
-        .build()
-        .map(|client| Server::Cluster(Box::new(client)))
-        .map_err(not_a_server)
-}
-
 fn not_a_server(cause: RedisError) -> Error {
     Error::new(ErrorKind::Config, "the URL does not name a Redis server").because(cause)
-}
-
-fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
-    // The cause may quote parts of the URL, where passwords are.
-    let info = url.into_connection_info().map_err(|_| {
-        Error::new(
-            ErrorKind::Config,
-            "the URL is malformed; write `redis://user:password@host:port/db`",
-        )
-    })?;
-    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Standalone(_) => "Standalone",
+            Self::One(_) => "One",
+            #[cfg(feature = "sentinel")]
+            Self::Sentinels(_) => "Sentinels",
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => "Cluster",
         })
@@ -254,7 +222,12 @@ impl fmt::Debug for Server {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::fuzz::changed;
 
     #[test]
     fn a_url_that_cannot_be_right_is_told_without_its_password() {
@@ -263,8 +236,13 @@ mod tests {
             "http://user:pa55word@cache.example",
             "redis://user:pa55word@cache.example:port",
             "redis://user:pa55word@cache.example/not-a-db",
-            "rediss://user:pa55word@cache.example",
+            "rediss://user:pa55word@cache.example:port",
+            "rediss://user:pa55word@cache.example/#insecure",
             "redis+cluster://user:pa55word@cache.example:port",
+            "rediss+cluster://user:pa55word@cache.example:port",
+            "redis+sentinel://user:pa55word@cache.example",
+            "redis+sentinel://cache.example:port/main?sentinel_password=pa55word",
+            "rediss+sentinel://pa55word:pa55word@cache.example:port/main",
             "memory://pa55word",
         ] {
             let error = Connector::new(&Config::new(url)).unwrap_err();
@@ -282,8 +260,55 @@ mod tests {
 
     #[test]
     fn debug_shows_no_password() {
-        let config = Config::new("redis://user:pa55word@cache.example");
-        let connector = Connector::new(&config).unwrap();
-        assert!(!format!("{connector:?} {:?}", connector.pool()).contains("pa55word"));
+        for url in [
+            "redis://user:pa55word@cache.example",
+            "rediss://user:pa55word@cache.example",
+            "redis+cluster://user:pa55word@cache.example",
+            "redis+sentinel://user:pa55word@cache.example/main?sentinel_password=pa55word",
+        ] {
+            let shown = match Connector::new(&Config::new(url)) {
+                Ok(connector) => format!("{connector:?} {:?}", connector.pool()),
+                // Its feature is off.
+                Err(error) => format!("{error:?}"),
+            };
+            assert!(!shown.contains("pa55word"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn fuzzed_urls_are_accepted_or_refused_and_tell_no_password() {
+        const CORPUS: &[&str] = &[
+            "redis://user:pa55word@cache.example:6379/2?protocol=resp3",
+            "rediss://:pa55word@[::1]:6379",
+            "redis+unix:///run/redis.sock?db=1&user=app&pass=pa55word",
+            "redis+cluster://user:pa55word@one:1,two:2,[::1]:3",
+            "rediss+sentinel://user:pa55word@one,two:2/main/1?sentinel_password=pa55word",
+            "memory://",
+            "user:pa55word@redis://cache.example",
+        ];
+        let [cases, accepted] = [AtomicU64::new(0), AtomicU64::new(0)];
+        proptest!(|(url in changed(CORPUS))| {
+            cases.fetch_add(1, Relaxed);
+            let url = String::from_utf8_lossy(&url).into_owned();
+            let config = Config::new(&url);
+            let shown = match config.check().and_then(|()| Connector::new(&config)) {
+                Ok(connector) => {
+                    accepted.fetch_add(1, Relaxed);
+                    format!("{connector:?}")
+                }
+                Err(error) => format!("{error} {error:?}"),
+            };
+            let is_scheme = url.split_once("://").is_some_and(|(scheme, _)| {
+                scheme.contains("pa55word") && !scheme.contains([':', '@'])
+            });
+            prop_assert!(is_scheme || !shown.contains("pa55word"), "{} {}", url, shown);
+            let place = url.split_once('?').map_or(url.as_str(), |(place, _)| place);
+            if let Some((login, place)) = place.rsplit_once('@') {
+                let is_secret = login.contains("pa55word") && !place.contains("pa55word");
+                let shown = format!("{config:?}");
+                prop_assert!(is_scheme || !is_secret || !shown.contains("pa55word"), "{}", shown);
+            }
+        });
+        println!("URLs: {cases:?} cases, {accepted:?} accepted, none panicked");
     }
 }

@@ -93,7 +93,22 @@ pub(super) fn told(error: RedisError) -> Error {
             ErrorKind::Unavailable,
             "what answers at the configured address does not speak Redis",
         ),
-        Kind::Io => Error::new(ErrorKind::Unavailable, "redis cannot be reached").because(error),
+        Kind::Io | Kind::Client if is_about_certificates(&error) => Error::new(
+            ErrorKind::Unavailable,
+            "redis shows no certificate that is trusted, or none of the name that it is called by",
+        )
+        .because(error),
+        Kind::Io | Kind::Client => {
+            Error::new(ErrorKind::Unavailable, "redis cannot be reached").because(error)
+        }
+        Kind::ClusterConnectionNotFound => Error::new(
+            ErrorKind::Unavailable,
+            "no node of the cluster can be reached",
+        ),
+        Kind::MasterNameNotFoundBySentinel => Error::new(
+            ErrorKind::Unavailable,
+            "the sentinels know no master of this name, or it is down",
+        ),
         _ => {
             let kind = if is_passing(&error) {
                 ErrorKind::Unavailable
@@ -105,6 +120,11 @@ pub(super) fn told(error: RedisError) -> Error {
             Error::new(kind, format!("redis refused the command: {why}"))
         }
     }
+}
+
+/// What it is about only the text tells: each library of TLS has its own errors.
+fn is_about_certificates(error: &RedisError) -> bool {
+    error.to_string().contains("certificate")
 }
 
 pub(super) fn ended() -> Error {

@@ -164,6 +164,10 @@ impl Lane {
         self.link.settle().await
     }
 
+    pub(super) fn is_cluster(&self) -> bool {
+        self.link.is_cluster()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.link.is_closed()
     }

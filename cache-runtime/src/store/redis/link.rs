@@ -98,6 +98,10 @@ impl Link {
         &self.health
     }
 
+    pub(super) fn is_cluster(&self) -> bool {
+        self.connector.is_cluster()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }

@@ -4,6 +4,9 @@
 //! wait, and go out as one MGET: one command for the server to parse and one write for the
 //! connection, for up to 128 of them.
 //!
+//! In a cluster nobody waits for anybody: the keys are on several nodes, and each node has a
+//! connection of its own that sends what comes in meanwhile in one write.
+//!
 //! Each of these rules was worth something by measurement:
 //! - one batch at a time, and a further one only when many wait: small batches cost more than they
 //!   save;
@@ -142,6 +145,11 @@ enum State<'a> {
 impl<'a> Get<'a> {
     fn begin(&self, context: &Context<'_>) -> State<'a> {
         let (reads, wanted) = (&self.reads, self.wanted);
+        if reads.lane.is_cluster() {
+            // Together, those of a node that is away would take the others with them.
+            let reads = reads.clone();
+            return State::Alone(Box::pin(async move { reads.get_alone(wanted).await }));
+        }
         let turn = reads.queue().take_turn(wanted, context.waker());
         match turn {
             Turn::Alone => {

@@ -181,20 +181,27 @@ impl Redis {
             ),
         };
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        if self.server.forbids_scripts.load(Ordering::Relaxed) {
-            // A refresh needs two keys compared, which no command does: the old value stays.
-            return match lock {
-                Lock::Lease => self.set_if_equal(&name, token.as_bytes(), &json, ttl).await,
-                Lock::Refresh => Ok(false),
-            };
+        let forbids_scripts = || self.server.forbids_scripts.load(Ordering::Relaxed);
+        if !forbids_scripts() {
+            let length = token.as_bytes().len().to_string();
+            let arguments = [token.as_bytes(), &json, life.as_bytes(), length.as_bytes()];
+            let outcome = self.run(source, &keys, &arguments).await;
+            if !forbids_scripts() {
+                return outcome;
+            }
         }
-        let length = token.as_bytes().len().to_string();
-        let arguments = [token.as_bytes(), &json, life.as_bytes(), length.as_bytes()];
-        let outcome = self.run(source, &keys, &arguments).await;
-        if lock == Lock::Lease && self.server.forbids_scripts.load(Ordering::Relaxed) {
-            return self.set_if_equal(&name, token.as_bytes(), &json, ttl).await;
+        if lock == Lock::Refresh {
+            // Two keys would have to be compared, which no command does: the old value stays.
+            return Ok(false);
         }
-        outcome
+        let filling = self.set_if_equal(&name, token.as_bytes(), &json, ttl);
+        let filled = filling.await;
+        if self.is_unfenced() {
+            // Found out since the lease was taken: like every later value, it is stored whatever
+            // came in between.
+            return self.set(key, json, ttl).await.map(|()| true);
+        }
+        filled
     }
 
     pub(crate) async fn release(&self, key: &Key, lock: Lock, token: &Token) -> Result<(), Error> {

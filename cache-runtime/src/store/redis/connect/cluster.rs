@@ -1,0 +1,189 @@
+//! The nodes of a cluster, as one connection.
+//!
+//! redis-rs would send again what it thinks lost, which must not happen to a command with a fresh
+//! token, and all of a pipeline where one command of it was redirected, which would take a lease on
+//! two nodes while a slot moves. So it is told to send nothing again, and redirections are followed
+//! here, command by command: whoever redirects has run nothing.
+
+use std::future::Future;
+use std::time::Duration;
+
+use redis::aio::ConnectionLike;
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::SingleNodeRoutingInfo;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    Arg, Cmd, ConnectionInfo, ErrorKind as Kind, Pipeline, RedisError, RedisResult,
+    ServerErrorKind, Value,
+};
+
+use super::tls::Tls;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+
+pub(super) struct Cluster {
+    client: ClusterClient,
+    response_timeout: Duration,
+}
+
+impl Cluster {
+    pub(super) fn new(nodes: Vec<ConnectionInfo>, config: &Config) -> Result<Self, Error> {
+        let tls = Tls(config);
+        tls.check_for_found()?;
+        let nodes: Result<Vec<_>, Error> = nodes.into_iter().map(|node| tls.with(node)).collect();
+        let client = ClusterClient::builder(nodes?)
+            .retries(0)
+            .connection_timeout(config.connect_timeout)
+            // Whoever waits here has a shorter deadline.
+            .response_timeout(config.connect_timeout + config.response_timeout)
+            .tcp_settings(TcpSettings::default().set_nodelay(true));
+        #[cfg(feature = "tls-rustls")]
+        let client = match tls.certificates() {
+            Some(certificates) => client.certs(certificates),
+            None => client,
+        };
+        let client = client.build().map_err(|cause| {
+            Error::new(
+                ErrorKind::Config,
+                "the URL does not name the nodes of a cluster",
+            )
+            .because(cause)
+        })?;
+        Ok(Self {
+            client,
+            response_timeout: config.response_timeout,
+        })
+    }
+
+    pub(super) async fn connect(&self) -> RedisResult<Nodes> {
+        Ok(Nodes {
+            connection: self.client.get_async_connection().await?,
+            response_timeout: self.response_timeout,
+        })
+    }
+}
+
+#[derive(Clone)]
+pub(in crate::store::redis) struct Nodes {
+    connection: ClusterConnection,
+    response_timeout: Duration,
+}
+
+impl Nodes {
+    /// One answer each.
+    pub(in crate::store::redis) async fn send(
+        &mut self,
+        commands: &Pipeline,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        within(self.response_timeout, async {
+            if commands.cmd_iter().all(only_reads) {
+                let count = commands.len();
+                let sending = self.connection.req_packed_commands(commands, 0, count);
+                match sending.await {
+                    Err(error) if is_redirection(&error) => {}
+                    answers => {
+                        let answers = answers.map_err(of_one_node)?;
+                        return Ok(answers.into_iter().map(Value::extract_error).collect());
+                    }
+                }
+            }
+            let mut answers = Vec::with_capacity(commands.len());
+            for command in commands.cmd_iter() {
+                let answer = self.follow(command).await;
+                match answer {
+                    Err(error) if !is_answer(&error) => return Err(error),
+                    answer => answers.push(answer),
+                }
+            }
+            Ok(answers)
+        })
+        .await
+    }
+
+    pub(in crate::store::redis) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
+        within(self.response_timeout, self.follow(command)).await
+    }
+
+    /// Sends a command to the node that has its key.
+    async fn follow(&mut self, command: &Cmd) -> RedisResult<Value> {
+        // The slot has a new owner, and is on its way to yet another.
+        const MOST_REDIRECTIONS: usize = 2;
+        let mut answer = self.connection.req_packed_command(command).await;
+        for _ in 0..MOST_REDIRECTIONS {
+            answer = match answer.and_then(Value::extract_error) {
+                // The client asks for the new owners of all slots before it sends anything else.
+                Err(error) if error.kind() == Kind::Server(ServerErrorKind::Moved) => {
+                    self.connection.req_packed_command(command).await
+                }
+                Err(error) if error.kind() == Kind::Server(ServerErrorKind::Ask) => {
+                    self.ask(&error, command).await
+                }
+                answer => return answer.map_err(of_one_node),
+            };
+        }
+        answer.and_then(Value::extract_error).map_err(of_one_node)
+    }
+
+    /// Sends a command to the node that its slot is on its way to. ASKING is of the next command
+    /// on the connection, so they go together.
+    async fn ask(&mut self, redirection: &RedisError, command: &Cmd) -> RedisResult<Value> {
+        let place = redirection.redirect_node();
+        let place = place.and_then(|(place, _)| place.rsplit_once(':'));
+        let place = place.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+        let Some((host, port)) = place else {
+            return Err(a_node_is_away());
+        };
+        let mut commands = Pipeline::with_capacity(2);
+        commands.cmd("ASKING");
+        commands.add_command(command.clone());
+        let to = SingleNodeRoutingInfo::ByAddress { host, port };
+        let mut answers = self.connection.route_pipeline(commands, 1, 1, to).await?;
+        answers.pop().ok_or_else(a_node_is_away)
+    }
+}
+
+/// Sent twice, they do no harm.
+fn only_reads(command: &Cmd) -> bool {
+    let name = command.args_iter().next();
+    matches!(name, Some(Arg::Simple(b"GET" | b"MGET" | b"PTTL")))
+}
+
+fn is_redirection(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        Kind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask)
+    )
+}
+
+/// Whether a node said so itself.
+fn is_answer(error: &RedisError) -> bool {
+    matches!(error.kind(), Kind::Server(_) | Kind::Extension)
+}
+
+/// One node is gone, or does not know who has the slot: the connection to the others is as good as
+/// before, and the client looks for that one by itself.
+fn of_one_node(error: RedisError) -> RedisError {
+    let is_lost = error.kind() == Kind::Io && !error.is_timeout();
+    if is_lost || is_redirection(&error) {
+        return a_node_is_away();
+    }
+    error
+}
+
+fn a_node_is_away() -> RedisError {
+    // To be tried again; CLUSTERDOWN would be said of all of them.
+    let kind = Kind::Server(ServerErrorKind::TryAgain);
+    (kind, "a node of the cluster is away").into()
+}
+
+/// What it comes to, unless it takes longer.
+async fn within<T>(
+    limit: Duration,
+    asking: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    let late = |_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+    tokio::time::timeout(limit, asking)
+        .await
+        .unwrap_or_else(late)
+}

@@ -1,0 +1,153 @@
+//! The rights that a cache needs are those that are documented, and no others.
+
+use std::time::Duration;
+
+use cache_runtime::{Cache, read_through};
+use futures_util::future::join_all;
+
+use crate::support::{Server, acl};
+
+#[read_through(name = "seconds", ttl = 60, lease = "300ms")]
+async fn seconds(n: u64) -> Result<u64, ()> {
+    // Longer than a beat of the lease.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    if n == 2 { Err(()) } else { Ok(n) }
+}
+
+#[read_through(name = "millis", ttl = "1500ms", stale = "1m")]
+async fn millis(n: u64) -> u64 {
+    n
+}
+
+#[read_through(name = "forever")]
+async fn forever(n: u64) -> u64 {
+    n
+}
+
+/// Everything that a cache does to a server.
+async fn everything(cache: &Cache) {
+    let _ = cache.ping().await;
+    for _ in 0..2 {
+        let _ = (seconds(1).await, millis(1).await, forever(1).await);
+    }
+    let _ = seconds(2).await;
+    let _ = cache.set(forever::key(3), "junk", None).await;
+    let _ = forever(3).await;
+    let _ = cache
+        .set(millis::key(4), &4, Some(Duration::from_millis(100)))
+        .await;
+    // Stale, and refreshed behind.
+    let _ = millis(4).await;
+    let _ = (millis::refresh(1).await, millis::put(1, &1).await);
+    let _ = (millis::peek(1).await, millis::invalidate(1).await);
+    if let Some(pool) = cache.pool() {
+        for _ in 0..2 {
+            drop(pool.get().await);
+        }
+    }
+    cache.shutdown().await;
+}
+
+/// What the server refused, by the words of its log.
+async fn refused(rights: &[&str], keys: &str, database: &str) -> Vec<String> {
+    let arguments = acl::arguments(keys, rights);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let server = Server::start_with(&arguments);
+    let url = format!(
+        "redis://{}127.0.0.1:{}{database}",
+        acl::login(),
+        server.port()
+    );
+    let cache = Cache::open(&url).unwrap();
+    cache.scope(everything(&cache)).await;
+    in_the_log_of(&server)
+}
+
+fn in_the_log_of(server: &Server) -> Vec<String> {
+    let log = server.cli(&["ACL", "LOG"]);
+    let lines: Vec<_> = log.lines().collect();
+    let entries = lines.windows(2).filter(|two| two[0] == "object");
+    let mut refused: Vec<_> = entries.map(|two| two[1].to_owned()).collect();
+    // Servers since 7.2 are told the client's name, and a refusal is nothing to anybody.
+    refused.retain(|of| of != "client|setinfo");
+    refused.sort();
+    refused.dedup();
+    refused
+}
+
+fn of_one_server() -> Vec<&'static str> {
+    [acl::COMMANDS, acl::SCRIPTS, acl::IN_SCRIPTS, acl::POOL].concat()
+}
+
+#[tokio::test]
+async fn with_the_documented_rights_nothing_is_refused() {
+    assert_eq!(refused(&of_one_server(), "~cache:*", "").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn without_any_of_the_documented_rights_something_is_refused() {
+    let each = of_one_server().into_iter().map(|right| async move {
+        let rights = acl::without(&of_one_server(), &[right]);
+        assert_eq!(refused(&rights, "~cache:*", "").await, [&right[1..]]);
+    });
+    join_all(each).await;
+    let other_keys = refused(&of_one_server(), "~other:*", "").await;
+    assert!(
+        other_keys.iter().all(|of| of.starts_with("cache:")),
+        "{other_keys:?}"
+    );
+    assert!(!other_keys.is_empty());
+}
+
+#[tokio::test]
+async fn another_database_needs_the_right_to_choose_it() {
+    let refused_select = refused(&of_one_server(), "~cache:*", "/1").await;
+    assert_eq!(refused_select, ["select"]);
+    let rights = [of_one_server(), acl::DATABASE.to_vec()].concat();
+    assert_eq!(refused(&rights, "~cache:*", "/1").await, [""; 0]);
+}
+
+#[cfg(feature = "sentinel")]
+#[tokio::test]
+async fn behind_sentinels_a_server_is_asked_for_its_role() {
+    use crate::support::Sentinel;
+
+    for (more, refused) in [(acl::BEHIND_SENTINELS, &[][..]), (&[], &["info", "role"])] {
+        let arguments = acl::arguments("~cache:*", &[&of_one_server()[..], more].concat());
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let sentinel = Sentinel::start_with(&arguments, "");
+        let (login, port) = (acl::login(), sentinel.port());
+        let url = format!("redis+sentinel://{login}127.0.0.1:{port}/main");
+        let cache = Cache::open(&url).unwrap();
+        assert_eq!(cache.ping().await.is_ok(), refused.is_empty());
+        cache.scope(everything(&cache)).await;
+        assert_eq!(in_the_log_of(&sentinel.master), refused);
+    }
+}
+
+#[cfg(feature = "cluster")]
+#[tokio::test]
+async fn in_a_cluster_a_server_is_asked_for_the_slots_and_takes_what_moves() {
+    use crate::support::Cluster;
+
+    let rights = acl::without(&of_one_server(), acl::POOL);
+    let all = [&rights[..], acl::IN_A_CLUSTER].concat();
+    for (missing, refused) in [
+        ("", &[][..]),
+        ("+cluster|slots", &["cluster|slots"]),
+        ("+asking", &["asking"]),
+    ] {
+        let arguments = acl::arguments("~cache:*", &acl::without(&all, &[missing]));
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let cluster = Cluster::start_with(0, &arguments);
+        cluster.begin_to_move(&forever::key(1));
+        let url = cluster
+            .url()
+            .replace("://", &format!("://{}", acl::login()));
+        let cache = Cache::open(&url).unwrap();
+        cache.scope(everything(&cache)).await;
+        let mut seen: Vec<_> = cluster.nodes.iter().flat_map(in_the_log_of).collect();
+        seen.dedup();
+        assert_eq!(seen, refused, "without `{missing}`");
+    }
+}

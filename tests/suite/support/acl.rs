@@ -1,0 +1,73 @@
+//! The user that a server lets a cache be, where the tests are run for it.
+
+use std::sync::LazyLock;
+
+/// What the rights are: the environment variable `SERVER_USER` says `least` for exactly those that
+/// a cache needs, or `no-scripts` for those without EVAL and EVALSHA. Unset, it is the default user.
+static USER: LazyLock<Option<Vec<&'static str>>> = LazyLock::new(|| {
+    let rights = match std::env::var("SERVER_USER").ok()?.as_str() {
+        "least" => RIGHTS.concat(),
+        "no-scripts" => without(&RIGHTS.concat(), SCRIPTS),
+        other => panic!("SERVER_USER is `{other}`; it can be `least` or `no-scripts`"),
+    };
+    Some(rights)
+});
+
+pub const NAME: &str = "app";
+const PASSWORD: &str = "password-of-app";
+
+/// The rights that are documented at `Config`.
+pub const COMMANDS: &[&str] = &[
+    "+get", "+mget", "+pttl", "+set", "+setex", "+psetex", "+unlink", "+ping",
+];
+pub const SCRIPTS: &[&str] = &["+evalsha", "+eval"];
+/// Those are used by scripts only.
+pub const IN_SCRIPTS: &[&str] = &["+del", "+pexpire"];
+pub const POOL: &[&str] = &["+unwatch"];
+pub const DATABASE: &[&str] = &["+select"];
+pub const BEHIND_SENTINELS: &[&str] = &["+role"];
+pub const IN_A_CLUSTER: &[&str] = &["+cluster|slots", "+asking"];
+
+const RIGHTS: [&[&str]; 7] = [
+    COMMANDS,
+    SCRIPTS,
+    IN_SCRIPTS,
+    POOL,
+    DATABASE,
+    BEHIND_SENTINELS,
+    IN_A_CLUSTER,
+];
+
+pub fn without<'a>(rights: &[&'a str], some: &[&str]) -> Vec<&'a str> {
+    let is_left = |right: &&&str| !some.contains(right);
+    rights.iter().filter(is_left).copied().collect()
+}
+
+/// What makes a server know a user with these rights on these keys and no others.
+pub fn arguments(keys: &str, rights: &[&str]) -> Vec<String> {
+    let password = format!(">{PASSWORD}");
+    let user = [
+        "--user",
+        NAME,
+        "on",
+        &password,
+        keys,
+        "resetchannels",
+        "-@all",
+    ];
+    let words = user.iter().chain(rights);
+    words.map(ToString::to_string).collect()
+}
+
+/// The arguments of each server, and what stands before its place in a URL, where the tests are run
+/// for a user.
+pub fn of_each_server() -> (Vec<String>, String) {
+    // Many a test has keys of its own.
+    let user = USER.as_ref().map(|rights| arguments("~*", rights));
+    user.map_or_else(Default::default, |user| (user, login()))
+}
+
+/// What stands before the place in a URL.
+pub fn login() -> String {
+    format!("{NAME}:{PASSWORD}@")
+}
