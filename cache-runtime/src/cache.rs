@@ -23,6 +23,7 @@ use crate::flight::Board;
 use crate::json;
 use crate::key::{AsKey, Key};
 use crate::lease::Token;
+use crate::near::Near;
 use crate::owed::Owed;
 use crate::spec::Spec;
 use crate::stats::{Ledger, ServerStats, Stats};
@@ -56,6 +57,7 @@ struct Shared {
     ledger: Ledger,
     board: Board,
     owed: Arc<Owed>,
+    near: Arc<Near>,
     behind: Arc<Behind>,
     listeners: Arc<Listeners>,
     closed: AtomicBool,
@@ -78,9 +80,9 @@ impl Cache {
     pub fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
         let owed = Arc::new(Owed::new(&config.prefix));
-        let listeners = Arc::default();
-        let store = Store::open(&config, &owed, &listeners)?;
-        Ok(Self::with_store(config, store, owed, listeners))
+        let (near, listeners) = (Near::of(&config), Arc::default());
+        let store = Store::open(&config, &owed, &near, &listeners)?;
+        Ok(Self::with_store(config, store, owed, near, listeners))
     }
 
     /// A cache without a server: the same behaviour, in this process alone, bounded in size. For
@@ -89,8 +91,9 @@ impl Cache {
     pub fn in_memory() -> Self {
         let config = Config::new("memory://");
         let owed = Arc::new(Owed::new(&config.prefix));
+        let near = Near::of(&config);
         let store = Store::memory(&config, &owed);
-        Self::with_store(config, store, owed, Arc::default())
+        Self::with_store(config, store, owed, near, Arc::default())
     }
 
     /// The cache at the URL in the environment variable `REDIS_URL`.
@@ -111,6 +114,7 @@ impl Cache {
         config: Config,
         store: Store,
         owed: Arc<Owed>,
+        near: Arc<Near>,
         listeners: Arc<Listeners>,
     ) -> Self {
         Self {
@@ -120,6 +124,7 @@ impl Cache {
                 store,
                 board: Board::default(),
                 owed,
+                near,
                 behind: Arc::default(),
                 listeners,
                 closed: AtomicBool::new(false),
@@ -184,6 +189,7 @@ impl Cache {
         };
         exec::within(LONGEST, drained).await;
         self.shared.closed.store(true, Ordering::Release);
+        self.shared.near.close();
         self.shared.store.close().await;
     }
 
@@ -272,7 +278,10 @@ impl Cache {
     /// Moves the clock of a cache in memory, so that expiry can be tested without sleeping. Of a
     /// cache on a server it moves nothing: the server's clock is not ours.
     pub fn advance(&self, by: Duration) {
-        self.shared.store.advance(by);
+        if self.is_in_memory() {
+            self.shared.store.advance(by);
+            self.shared.near.advance(by);
+        }
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -319,12 +328,19 @@ impl Cache {
         Ok(keys.iter().zip(found).map(value).collect())
     }
 
-    /// Detached before and after: a load that began in between may have read what is removed.
+    /// Forgotten here before and after: a load that began in between may have read what is removed,
+    /// and so may a read whose value is about to be kept.
     pub(crate) async fn remove(&self, key: &Key) -> Result<Invalidated, Error> {
-        self.shared.board.detach(key);
+        self.forget_here(key);
         let removed = self.shared.store.remove(key).await;
-        self.shared.board.detach(key);
+        self.forget_here(key);
         removed
+    }
+
+    /// What this process has of a key: nobody who comes now is answered with it.
+    pub(crate) fn forget_here(&self, key: &Key) {
+        self.shared.board.detach(key);
+        self.shared.near.forget(key);
     }
 
     /// Stores a value as a load would, in two steps: a first step that arrives late is a lease that
@@ -338,7 +354,7 @@ impl Cache {
     ) -> Result<(), Error> {
         self.storable(&json, ttl)?;
         let store = &self.shared.store;
-        self.shared.board.detach(key);
+        self.forget_here(key);
         if !store.is_unfenced() {
             let token = self.seize(key).await?;
             // Refused, it was invalidated just after it was put.
@@ -349,7 +365,7 @@ impl Cache {
         if store.is_unfenced() {
             store.set(key, json, kept).await?;
         }
-        self.shared.board.detach(key);
+        self.forget_here(key);
         Ok(())
     }
 
@@ -405,6 +421,10 @@ impl Cache {
     /// Whether anybody wants to know of events, and of their times.
     pub(crate) fn is_listened_to(&self) -> bool {
         self.shared.listeners.any()
+    }
+
+    pub(crate) fn near(&self) -> &Arc<Near> {
+        &self.shared.near
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -48,6 +48,8 @@ pub struct Config {
     pub(crate) memory_bytes: u64,
     pub(crate) max_refreshes: usize,
     pub(crate) retry: Duration,
+    pub(crate) near_bytes: u64,
+    pub(crate) near_max_age: Duration,
 }
 
 impl Config {
@@ -67,6 +69,8 @@ impl Config {
             memory_bytes: 64 << 20,
             max_refreshes: 64,
             retry: Duration::from_secs(10),
+            near_bytes: 32 << 20,
+            near_max_age: Duration::from_secs(10),
         }
     }
 
@@ -127,6 +131,21 @@ impl Config {
         self
     }
 
+    /// How much the copies in this process (option `near`) take at most, for all functions together,
+    /// 32 MiB by default, counted by the JSON text of each; zero keeps none.
+    pub fn near_bytes(mut self, bytes: u64) -> Self {
+        self.near_bytes = bytes;
+        self
+    }
+
+    /// How old a copy in this process (option `near`) may become, 10 s by default; a function can
+    /// ask for less. The server tells of every change at once, so this matters only where it cannot:
+    /// when it stands still or is cut off without a sign.
+    pub fn near_max_age(mut self, age: Duration) -> Self {
+        self.near_max_age = age;
+        self
+    }
+
     /// Everything but the URL, whose form is known where connections are made.
     pub(crate) fn check(&self) -> Result<(), Error> {
         const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -144,6 +163,7 @@ impl Config {
             ("connect_timeout", self.connect_timeout),
             ("response_timeout", self.response_timeout),
             ("retry", self.retry),
+            ("near_max_age", self.near_max_age),
         ] {
             if timeout > LONGEST {
                 return wrong(format!("`{name}` is longer than a day"));
@@ -171,6 +191,8 @@ impl fmt::Debug for Config {
             .field("memory_bytes", &self.memory_bytes)
             .field("max_refreshes", &self.max_refreshes)
             .field("retry", &self.retry)
+            .field("near_bytes", &self.near_bytes)
+            .field("near_max_age", &self.near_max_age)
             .finish()
     }
 }

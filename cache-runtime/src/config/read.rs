@@ -19,6 +19,8 @@ const FIELDS: &[&str] = &[
     "memory_bytes",
     "max_refreshes",
     "retry",
+    "near_bytes",
+    "near_max_age",
 ];
 
 impl<'de> Deserialize<'de> for Config {
@@ -50,6 +52,8 @@ impl<'de> Visitor<'de> for Fields {
                 "memory_bytes" => config.memory_bytes = map.next_value()?,
                 "max_refreshes" => config.max_refreshes = map.next_value()?,
                 "retry" => config.retry = map.next_value::<Time>()?.0,
+                "near_bytes" => config.near_bytes = map.next_value()?,
+                "near_max_age" => config.near_max_age = map.next_value::<Time>()?.0,
                 unknown => return Err(Error::custom(no_field(unknown))),
             }
             if seen.contains(&field) {

@@ -29,6 +29,7 @@ use super::debts::Debts;
 use super::failure::{Class, class, ended, late, told};
 use super::health::{Health, prove};
 use super::patience::patiently;
+use super::tracking::Changes;
 use crate::error::{Error, ErrorKind};
 
 /// From one attempt to the next, at first.
@@ -41,6 +42,8 @@ pub(super) struct Link {
     connector: Arc<Connector>,
     health: Arc<Health>,
     debts: Debts,
+    /// Told of by the server, on a lane that is tracked.
+    changes: Option<Arc<Changes>>,
     /// Read by every call, so it is held for no longer than a copy takes.
     state: Mutex<State>,
     closed: AtomicBool,
@@ -113,11 +116,18 @@ impl Pulse {
 }
 
 impl Link {
-    pub(super) fn new(connector: Arc<Connector>, health: Arc<Health>, debts: Debts) -> Arc<Self> {
+    /// On a lane that is tracked, with those who hear of `changes`.
+    pub(super) fn new(
+        connector: Arc<Connector>,
+        health: Arc<Health>,
+        debts: Debts,
+        changes: Option<Arc<Changes>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             connector,
             health,
             debts,
+            changes,
             state: Mutex::default(),
             closed: AtomicBool::new(false),
         })
@@ -134,13 +144,27 @@ impl Link {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.state().live = None;
+        self.lose_track();
+    }
+
+    /// The connection is not known to be live any more: a read that begins now goes out on the next,
+    /// and what this one had to tell of earlier ones may be lost. Called without the lock, since it
+    /// drops what is the user's.
+    fn lose_track(&self) {
+        if let Some(changes) = &self.changes {
+            changes.lose_track();
+        }
     }
 
     /// The connection, if there is one that may be used or that is worth waiting for.
     pub(super) async fn connection(self: &Arc<Self>) -> Result<Live, Error> {
         let (attempt, limit) = {
             let mut state = self.state();
-            self.let_go_of_an_unfit_one(&mut state);
+            if self.let_go_of_an_unfit_one(&mut state) {
+                drop(state);
+                self.lose_track();
+                state = self.state();
+            }
             if let (Some(live), None) = (&state.live, &state.trial) {
                 return Ok(live.clone());
             }
@@ -175,6 +199,8 @@ impl Link {
             tracing::debug!("a connection to redis was lost");
             state.live = None;
             self.try_another(&mut state);
+            drop(state);
+            self.lose_track();
         }
     }
 
@@ -183,6 +209,8 @@ impl Link {
         let mut state = self.state();
         if state.is_at(number) {
             self.try_another(&mut state).late += 1;
+            drop(state);
+            self.lose_track();
         }
     }
 
@@ -206,15 +234,21 @@ impl Link {
         }
     }
 
-    fn let_go_of_an_unfit_one(self: &Arc<Self>, state: &mut State) {
+    /// Whether there was one, until now.
+    fn let_go_of_an_unfit_one(self: &Arc<Self>, state: &mut State) -> bool {
         let Some(live) = &state.live else {
-            return;
+            return false;
         };
         if live.demotions != self.health.demotions() {
             state.live = None;
-        } else if live.pulse.is_silent_for(self.connector.response_timeout()) {
-            self.try_another(state);
+            return true;
         }
+        if live.pulse.is_silent_for(self.connector.response_timeout()) {
+            let is_known = state.trial.is_some();
+            self.try_another(state);
+            return !is_known;
+        }
+        false
     }
 
     /// The search for another connection, which begins now unless it is under way.
@@ -271,6 +305,8 @@ impl Link {
             demotions,
         });
         tokio::spawn(keep_asking(Arc::downgrade(self), number));
+        drop(state);
+        self.lose_track();
     }
 
     /// A new connection if it answers before the suspect does.
@@ -306,7 +342,13 @@ impl Link {
 
     /// A new connection to a server that answers in time, with nothing owed any more.
     async fn connect(&self) -> Result<Connection, Error> {
-        let connecting = patiently(self.connector.connect_limit(), self.connector.connect());
+        let connecting = async {
+            match &self.changes {
+                None => self.connector.connect().await,
+                Some(changes) => changes.connect(&self.connector).await,
+            }
+        };
+        let connecting = patiently(self.connector.connect_limit(), connecting);
         let mut connection = connecting.await.ok_or_else(late)?.map_err(|error| {
             self.health.look_at(&error);
             told(error)
@@ -373,12 +415,18 @@ async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: 
             link.health.dead(error);
         }
         if outcome.is_ok() || link.is_closed() || link.health.is_away() {
-            let mut state = link.state();
-            state.trial = None;
-            if outcome.is_err() {
-                state.live = None;
+            let failed = outcome.is_err();
+            {
+                let mut state = link.state();
+                state.trial = None;
+                if failed {
+                    state.live = None;
+                }
+                tell.send_replace(Some(outcome));
             }
-            tell.send_replace(Some(outcome));
+            if failed {
+                link.lose_track();
+            }
             return;
         }
         tell.send_replace(Some(outcome));
