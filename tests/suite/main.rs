@@ -1,6 +1,7 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
 mod behind;
+mod coherence;
 mod edges;
 #[cfg(feature = "testing")]
 mod failing;
@@ -11,6 +12,7 @@ mod keys;
 mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
 mod metrics;
+mod near;
 mod outage;
 mod proxy;
 mod returns;
