@@ -24,14 +24,13 @@ pub(crate) struct Args {
     pub(crate) detach: Option<Ident>,
     pub(crate) lease: Lease,
     pub(crate) follow: Option<u64>,
+    pub(crate) near: Near,
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<Expr>,
     pub(crate) cache: Option<Expr>,
     pub(crate) companion: Companion,
     pub(crate) method: bool,
     pub(crate) krate: Path,
-    /// Options that are understood and not there yet.
-    pub(crate) later: Vec<Ident>,
     /// Whether an option names `Self`, which only a method can.
     pub(crate) self_type: bool,
     given: Vec<String>,
@@ -60,6 +59,14 @@ pub(crate) enum Absence {
 pub(crate) enum Lease {
     Default,
     Off,
+    Millis(u64),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Near {
+    Off,
+    On,
+    /// Each copy for so long at most.
     Millis(u64),
 }
 
@@ -136,16 +143,13 @@ impl Args {
             "detach" => self.detach = value::flag(&option, input)?.then_some(option),
             "lease" => self.lease = value::lease(&option, input)?,
             "follow" => self.follow = Some(value::duration(&option, input)?),
+            "near" => self.near = value::near(&option, input)?,
             "name" => self.name = Some(value::name(&option, input)?),
             "version" => self.version = Some(value::version(&option, input)?),
             "cache" => self.cache = Some(value::expr(&option, input)?),
             "companion" => self.companion = value::companion(&option, input)?,
             "method" => self.method = value::flag(&option, input)?,
-            "crate" => self.krate = value::path(&option, input)?,
-            _ => {
-                let asked = value::later(&option, input)?;
-                self.later.extend(asked.then_some(option));
-            }
+            _ => self.krate = value::path(&option, input)?,
         }
         Ok(())
     }
@@ -164,13 +168,13 @@ impl Default for Args {
             detach: None,
             lease: Lease::Default,
             follow: None,
+            near: Near::Off,
             name: None,
             version: None,
             cache: None,
             companion: Companion::Default,
             method: false,
             krate: syn::parse_quote!(::cache_runtime),
-            later: Vec::new(),
             self_type: false,
             given: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! Says no. Every mistake is reported, and what is left over is a plan without open questions.
 
-use crate::args::{Absence, Args, Companion as Asked, Lease, Ttl, type_of_value};
+use crate::args::{Absence, Args, Companion as Asked, Lease, Near, Ttl, type_of_value};
 use crate::error::Errors;
 use crate::literal::peel;
 use crate::plan::{Home, Name, Plan, Setting, StoreIf};
@@ -26,11 +26,6 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
     let keyed = key::check(&mut args, &target, errors);
     let is_inline = is_method || matches!(args.companion, Asked::Off);
     let behind = behind::check(&args, is_inline, &target, errors);
-    if errors.is_empty() {
-        for option in &args.later {
-            errors.at(option.span(), format!("`{option}` is not there yet"));
-        }
-    }
     if !errors.is_empty() {
         return None;
     }
@@ -44,6 +39,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
         Asked::Named(name) => Home::Companion(Box::new(beside(name.clone()))),
     };
     let settings = settings(&args);
+    let near = !matches!(args.near, Near::Off);
     let store_if = args.store_if.map(|test| store_if(test, &target));
     let name = args.name.map_or_else(
         || Name::Path(target.sig.ident.unraw().to_string()),
@@ -57,6 +53,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
         call: keyed.call,
         ttl,
         store_if,
+        near,
         behind,
         target,
     })
@@ -125,7 +122,12 @@ fn settings(args: &Args) -> Vec<Setting> {
         Lease::Millis(millis) => Some(Setting::Lease(millis)),
     };
     let follow = args.follow.map(Setting::Follow);
-    [version, ttl, none, jitter, stale, lease, follow]
+    let near = match args.near {
+        Near::Off => None,
+        Near::On => Some(Setting::Near),
+        Near::Millis(millis) => Some(Setting::NearFor(millis)),
+    };
+    [version, ttl, none, jitter, stale, lease, follow, near]
         .into_iter()
         .flatten()
         .collect()

@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub(crate) call: Call,
     pub(crate) ttl: Ttl,
     pub(crate) store_if: Option<StoreIf>,
+    /// Keeps copies in the process.
+    pub(crate) near: bool,
     pub(crate) behind: Option<Behind>,
 }
 
@@ -63,6 +65,8 @@ pub(crate) enum Setting {
     NoLease,
     Lease(u64),
     Follow(u64),
+    Near,
+    NearFor(u64),
 }
 
 /// How the key of one call comes about.

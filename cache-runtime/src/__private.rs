@@ -11,7 +11,7 @@ pub use crate::companion::{
     Op, Peek, PeekMany, invalidate, invalidate_sync, key, peek, peek_many, peek_many_sync,
     peek_sync, put, put_sync,
 };
-pub use crate::json::{Codec, Stored, codec};
+pub use crate::json::{Codec, NearValue, Stored, codec};
 pub use crate::keep::{Inner, IntoTtl, OkFallback, Policy, Probe, SomeFallback, store_if, ttl_of};
 pub use crate::key::{CacheKey, KeyArg, KeyWriter};
 pub use crate::request::Call;

@@ -37,6 +37,8 @@ pub(crate) type Addressed = (&'static Spec, Option<Current>, Key);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Seen {
+    /// With the copy that this process has of the stored value, since the function has `near`.
+    Near,
     /// With the stored value.
     Stored,
     /// With the stored value, past its time to live.
@@ -80,18 +82,41 @@ struct Pending {
     only: Option<&'static Spec>,
 }
 
+impl Pending {
+    fn is_meant_for(&self, spec: &'static Spec) -> bool {
+        self.only.is_none_or(|only| std::ptr::eq(only, spec))
+    }
+}
+
 thread_local! {
     static PENDING: RefCell<Option<Pending>> = const { RefCell::new(None) };
 }
 
 /// The request for a call of this function, if there is one.
 pub(crate) fn take(spec: &'static Spec) -> Option<Request> {
-    let meant = |pending: &mut Pending| pending.only.is_none_or(|only| std::ptr::eq(only, spec));
+    let meant = |pending: &mut Pending| pending.is_meant_for(spec);
     PENDING
         .try_with(|pending| pending.borrow_mut().take_if(meant))
         .ok()
         .flatten()
         .map(|pending| pending.request)
+}
+
+/// Whether a call of this function may be answered at once: nobody asked for anything but to be told.
+pub(crate) fn allows_an_answer(spec: &'static Spec) -> bool {
+    let other = |pending: &Pending| {
+        matches!(pending.request, Request::Observe(_)) || !pending.is_meant_for(spec)
+    };
+    PENDING
+        .try_with(|pending| pending.borrow().as_ref().is_none_or(other))
+        .unwrap_or(true)
+}
+
+/// Tells who asked that a call of this function was answered at once.
+pub(crate) fn answered(spec: &'static Spec, how: Seen) {
+    if let Some(Request::Observe(report)) = take(spec) {
+        report.set(how);
+    }
 }
 
 fn swap(pending: Option<Pending>) -> Option<Pending> {

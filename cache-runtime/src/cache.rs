@@ -24,6 +24,7 @@ use crate::json;
 use crate::key::{AsKey, Key};
 use crate::lease::Token;
 use crate::lost::Lost;
+use crate::near::Near;
 use crate::owed::Owed;
 use crate::spec::Spec;
 use crate::stats::{Ledger, ServerStats, Stats};
@@ -58,6 +59,7 @@ struct Shared {
     board: Board,
     owed: Arc<Owed>,
     lost: Lost,
+    near: Arc<Near>,
     behind: Arc<Behind>,
     listeners: Arc<Listeners>,
     closed: AtomicBool,
@@ -82,9 +84,9 @@ impl Cache {
     pub fn new(config: Config) -> Result<Self, Error> {
         config.check()?;
         let owed = Arc::new(Owed::new(&config.prefix));
-        let listeners = Arc::default();
-        let store = Store::open(&config, &owed, &listeners)?;
-        Ok(Self::with_store(config, store, owed, listeners))
+        let (near, listeners) = (Near::of(&config), Arc::default());
+        let store = Store::open(&config, &owed, &near, &listeners)?;
+        Ok(Self::with_store(config, store, owed, near, listeners))
     }
 
     /// A cache without a server: the same behaviour, in this process alone, bounded in size. For
@@ -93,8 +95,9 @@ impl Cache {
     pub fn in_memory() -> Self {
         let config = Config::new("memory://");
         let owed = Arc::new(Owed::new(&config.prefix));
+        let near = Near::of(&config);
         let store = Store::memory(&config, &owed);
-        Self::with_store(config, store, owed, Arc::default())
+        Self::with_store(config, store, owed, near, Arc::default())
     }
 
     /// The cache at the URL in the environment variable `REDIS_URL`.
@@ -115,6 +118,7 @@ impl Cache {
         config: Config,
         store: Store,
         owed: Arc<Owed>,
+        near: Arc<Near>,
         listeners: Arc<Listeners>,
     ) -> Self {
         Self {
@@ -125,6 +129,7 @@ impl Cache {
                 board: Board::default(),
                 owed,
                 lost: Lost::default(),
+                near,
                 behind: Arc::default(),
                 listeners,
                 closed: AtomicBool::new(false),
@@ -189,6 +194,7 @@ impl Cache {
         };
         exec::within(LONGEST, drained).await;
         self.shared.closed.store(true, Ordering::Release);
+        self.shared.near.close();
         self.shared.store.close().await;
     }
 
@@ -281,7 +287,10 @@ impl Cache {
     /// Moves the clock of a cache in memory, so that expiry can be tested without sleeping. Of a
     /// cache on a server it moves nothing: the server's clock is not ours.
     pub fn advance(&self, by: Duration) {
-        self.shared.store.advance(by);
+        if self.is_in_memory() {
+            self.shared.store.advance(by);
+            self.shared.near.advance(by);
+        }
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -328,12 +337,19 @@ impl Cache {
         Ok(keys.iter().zip(found).map(value).collect())
     }
 
-    /// Detached before and after: a load that began in between may have read what is removed.
+    /// Forgotten here before and after: a load that began in between may have read what is removed,
+    /// and so may a read whose value is about to be kept.
     pub(crate) async fn remove(&self, key: &Key) -> Result<Invalidated, Error> {
-        self.shared.board.detach(key);
+        self.forget_here(key);
         let removed = self.shared.store.remove(key).await;
-        self.shared.board.detach(key);
+        self.forget_here(key);
         removed
+    }
+
+    /// What this process has of a key: nobody who comes now is answered with it.
+    pub(crate) fn forget_here(&self, key: &Key) {
+        self.shared.board.detach(key);
+        self.shared.near.forget(key);
     }
 
     /// Stores a value as a load would, in two steps: a first step that arrives late is a lease that
@@ -347,7 +363,7 @@ impl Cache {
     ) -> Result<(), Error> {
         self.storable(&json, ttl)?;
         let store = &self.shared.store;
-        self.shared.board.detach(key);
+        self.forget_here(key);
         if !store.is_unfenced() {
             let token = self.seize(key).await?;
             // Refused, it was invalidated just after it was put.
@@ -358,7 +374,7 @@ impl Cache {
         if store.is_unfenced() {
             store.set(key, json, kept).await?;
         }
-        self.shared.board.detach(key);
+        self.forget_here(key);
         Ok(())
     }
 
@@ -414,6 +430,10 @@ impl Cache {
     /// Whether anybody wants to know of events, and of their times.
     pub(crate) fn is_listened_to(&self) -> bool {
         self.shared.listeners.any()
+    }
+
+    pub(crate) fn near(&self) -> &Arc<Near> {
+        &self.shared.near
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -1,6 +1,7 @@
 //! The story of one call, and the only file that knows its order.
 //!
 //! ```text
+//! near          a copy of the value in this process: return it
 //! which cache   the one entered, the function's own, the installed one, or none: run the body
 //! asked for     a companion or `invalidate(call)` may have asked for something else
 //! own body      a body that calls itself with the same key runs through
@@ -16,6 +17,7 @@
 //! The story works on bytes and knows nothing of types; [`slot`](crate::slot) does.
 
 mod elsewhere;
+mod near;
 mod refresh;
 mod unanswered;
 
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::elsewhere::Elsewhere;
+pub(crate) use self::near::near;
 use self::refresh::refresh;
 use self::unanswered::Unanswered;
 use crate::address::{self, Report, Request, Seen};
@@ -34,6 +37,7 @@ use crate::exec;
 use crate::flight::{Boarded, Followed, Follower, Leader, Stamp};
 use crate::lease::Token;
 use crate::load::{Claim, Load, Place, Why};
+use crate::near::{Copied, Life, Watch};
 use crate::request::Call;
 use crate::spec::Spec;
 use crate::store::{Found as Stored, Leased, Left, Lock, Reading};
@@ -141,6 +145,8 @@ pub(crate) struct Search {
     is_refresh: bool,
     /// A flight ended with nothing that this call may take.
     again: bool,
+    /// From before the read on, where a copy may be kept of what it finds, and how long that lives.
+    watch: Option<Box<(Watch, Left)>>,
 }
 
 /// Bytes that may be the answer.
@@ -180,6 +186,29 @@ impl Found {
         self.unusable()
     }
 
+    /// Keeps a copy of the value in this process, where the function has `near`.
+    pub(crate) fn keep_near(&mut self, copy: impl FnOnce(Life) -> Option<Arc<Copied>>) {
+        let watch = self.search.watch.take();
+        // Past its time to live a value is no answer by itself, and one that was waited for is older
+        // than the watch.
+        let Some(watch) = watch.filter(|_| self.how == EventKind::Hit) else {
+            return;
+        };
+        let (watch, left) = *watch;
+        let left = match left {
+            Left::Forever => None,
+            Left::For(left) => Some(left),
+            Left::Unknown => return,
+        };
+        let place = &self.search.place;
+        let fresh = left.map(|left| left.saturating_sub(place.spec.stale.unwrap_or_default()));
+        let max_age = place.spec.near.unwrap_or_default();
+        let life = watch.life(fresh, max_age, self.json.len(), place.counters());
+        if let Some(copied) = life.and_then(copy) {
+            watch.keep(copied);
+        }
+    }
+
     fn unusable(mut self) -> Search {
         self.search.rounds += 1;
         self.search.unusable = Some(self.json);
@@ -198,6 +227,7 @@ impl Search {
             missed: false,
             is_refresh: false,
             again: false,
+            watch: None,
         }
     }
 
@@ -205,6 +235,7 @@ impl Search {
     pub(crate) async fn run(mut self) -> Looked {
         // Two programs that cannot read each other's values would go on replacing them.
         const MOST_ROUNDS: u32 = 3;
+        self.watch = None;
         self.place.begins();
         self.miss();
         while self.rounds < MOST_ROUNDS && !self.patience().is_zero() {
@@ -241,9 +272,20 @@ impl Search {
         }
     }
 
-    fn read(&self) -> Reading<'_> {
-        let with_left = self.place.spec.stale.is_some();
-        self.place.cache.store().get(&self.place.key, with_left)
+    fn read(&mut self) -> Reading<'_> {
+        let Place {
+            cache, key, spec, ..
+        } = &self.place;
+        if spec.near.is_some() {
+            // An invalidation that is owed since may have come before the watch.
+            let watch = cache.near().watch(key);
+            let watch = watch.filter(|_| !cache.owed().contains(key));
+            self.watch = watch.map(|watch| Box::new((watch, Left::Unknown)));
+        }
+        match self.watch {
+            Some(_) => cache.store().get_watched(key),
+            None => cache.store().get(key, spec.stale.is_some()),
+        }
     }
 
     /// The stored value, if there is one.
@@ -257,6 +299,10 @@ impl Search {
             }
         };
         let json = stored.json.filter(|json| Token::read(json).is_none())?;
+        self.watch = self.watch.take().filter(|_| stored.watched);
+        if let Some(watch) = &mut self.watch {
+            watch.1 = stored.left;
+        }
         Some((json, stored.left))
     }
 

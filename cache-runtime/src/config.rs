@@ -73,6 +73,8 @@ pub struct Config {
     pub(crate) root_certificates: Option<Pem>,
     pub(crate) client_certificate: Option<Pem>,
     pub(crate) client_key: Option<Pem>,
+    pub(crate) near_bytes: u64,
+    pub(crate) near_max_age: Duration,
 }
 
 impl Config {
@@ -106,6 +108,8 @@ impl Config {
             root_certificates: None,
             client_certificate: None,
             client_key: None,
+            near_bytes: 32 << 20,
+            near_max_age: Duration::from_secs(10),
         }
     }
 
@@ -192,6 +196,21 @@ impl Config {
         self
     }
 
+    /// How much the copies in this process (option `near`) take at most, for all functions together,
+    /// 32 MiB by default, counted by the JSON text of each; zero keeps none.
+    pub fn near_bytes(mut self, bytes: u64) -> Self {
+        self.near_bytes = bytes;
+        self
+    }
+
+    /// How old a copy in this process (option `near`) may become, 10 s by default; a function can
+    /// ask for less. The server tells of every change at once, so this matters only where it cannot:
+    /// when it stands still or is cut off without a sign.
+    pub fn near_max_age(mut self, age: Duration) -> Self {
+        self.near_max_age = age;
+        self
+    }
+
     /// Everything but the URL, whose form is known where connections are made.
     pub(crate) fn check(&self) -> Result<(), Error> {
         const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -209,6 +228,7 @@ impl Config {
             ("connect_timeout", self.connect_timeout),
             ("response_timeout", self.response_timeout),
             ("retry", self.retry),
+            ("near_max_age", self.near_max_age),
         ] {
             if timeout > LONGEST {
                 return wrong(format!("`{name}` is longer than a day"));
@@ -255,6 +275,8 @@ impl fmt::Debug for Config {
             .field("root_certificates", &hidden(&self.root_certificates))
             .field("client_certificate", &hidden(&self.client_certificate))
             .field("client_key", &hidden(&self.client_key))
+            .field("near_bytes", &self.near_bytes)
+            .field("near_max_age", &self.near_max_age)
             .finish()
     }
 }

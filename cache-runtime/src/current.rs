@@ -58,6 +58,25 @@ pub(crate) fn of_call(own: Option<Cache>) -> Option<Current> {
     own.or_else(|| of_process().map(Current::Process))
 }
 
+/// The same without a handle of one's own, where one would cost more than all the rest. `look` must
+/// not run the user's code.
+pub(crate) fn with_call<T>(own: Option<&Cache>, look: impl FnOnce(&Cache) -> T) -> Option<T> {
+    let mut look = Some(look);
+    let entered = ENTERED.try_with(|entered| {
+        let entered = entered.borrow();
+        let cache = entered.as_ref()?;
+        look.take().map(|look| look(cache))
+    });
+    if let Ok(Some(looked)) = entered {
+        return Some(looked);
+    }
+    let cache = match own {
+        Some(cache) => cache,
+        None => of_process()?,
+    };
+    look.map(|look| look(cache))
+}
+
 pub(crate) fn current() -> Option<Cache> {
     of_call(None).map(|current| Cache::clone(&current))
 }

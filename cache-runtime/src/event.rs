@@ -30,6 +30,8 @@ pub struct Event<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
+    /// A copy of the stored value that this process has is returned, since the function has `near`.
+    Near,
     /// The stored value is returned.
     Hit,
     /// The stored value is past its time to live and is returned all the same, since the function
@@ -87,6 +89,7 @@ pub(crate) const KINDS: usize = EventKind::WritesResumed as usize + 1;
 impl EventKind {
     /// Each at its own place.
     pub(crate) const ALL: [Self; KINDS] = [
+        Self::Near,
         Self::Hit,
         Self::Stale,
         Self::Miss,

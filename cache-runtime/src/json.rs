@@ -1,10 +1,13 @@
 //! Values as plain JSON, and the only place that asks for serde.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind};
 use crate::keep::Policy;
+use crate::near::{Copied, Life};
 
 /// What an annotated function can return: anything that serde can write and read back.
 ///
@@ -71,6 +74,7 @@ impl<T: Serialize + DeserializeOwned> Cacheable for T {
                     .ok_or_else(unreadable)
             },
             absent: |returned| P::kept(returned).is_some_and(|kept| P::value(kept).is_none()),
+            copies: None,
         }
     }
 }
@@ -82,6 +86,9 @@ pub struct Codec<R> {
     pub(crate) encode: fn(&R) -> Option<Encoded>,
     pub(crate) decode: Decode<R>,
     pub(crate) absent: fn(&R) -> bool,
+    /// With the option `near`. Behind one pointer, since the future of every annotated function holds
+    /// a codec.
+    pub(crate) copies: Option<fn() -> Copies<R>>,
 }
 
 pub(crate) type Encoded = Result<Vec<u8>, Error>;
@@ -94,6 +101,46 @@ impl<R> Clone for Codec<R> {
 }
 
 impl<R> Copy for Codec<R> {}
+
+/// Takes a copy of the kept part of an `R`, and makes an `R` of one.
+pub(crate) struct Copies<R> {
+    pub(crate) take: fn(&R, Life) -> Option<Arc<Copied>>,
+    pub(crate) give: fn(&Copied) -> Option<R>,
+}
+
+/// What `near` asks of a value: that the process can hand out clones of it.
+// Like `Cacheable` without supertraits, and with a method.
+#[diagnostic::on_unimplemented(
+    message = "`near` cannot keep a copy of `{Self}` in the process",
+    label = "must be `Clone`, `Send`, `Sync` and own what it holds",
+    note = "put `#[derive(Clone)]` on your type, or return an `Arc` of it"
+)]
+pub trait NearValue: Sized {
+    /// The codec of a return type that holds this value, with copies.
+    #[doc(hidden)]
+    #[must_use]
+    fn near<R, P: Policy<R, Value = Self>>(policy: P, codec: Codec<R>) -> Codec<R>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> NearValue for T {
+    fn near<R, P: Policy<R, Value = Self>>(_policy: P, codec: Codec<R>) -> Codec<R> {
+        let copies = || Copies {
+            take: |returned, life| {
+                let value: Option<T> = P::value(P::kept(returned)?).cloned();
+                Some(Copied::new(life, value))
+            },
+            give: |copied| {
+                let value: Option<T> = copied.value::<Option<T>>()?.clone();
+                P::from_value(value).map(P::join)
+            },
+        };
+        Codec {
+            copies: Some(copies),
+            ..codec
+        }
+    }
+}
 
 /// The codec of a return type, chosen by its policy.
 #[must_use]

@@ -63,6 +63,14 @@ impl Key {
         }
     }
 
+    /// A key of this text, which is encoded already.
+    pub(crate) fn of_parts(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            raw: false,
+        }
+    }
+
     /// This key in a cache with this prefix, where one key has one form: raw text that begins with
     /// the prefix is the key that the rest of it encodes.
     pub(crate) fn under(self, prefix: &str) -> Self {
@@ -122,6 +130,11 @@ impl Key {
             prefix,
             rest: &self.text,
         }
+    }
+
+    /// What the cache's prefix stands before; of a key by hand nothing.
+    pub(crate) fn encoded(&self) -> Option<&str> {
+        (!self.raw).then_some(&self.text)
     }
 
     pub(crate) fn len_on_server(&self, prefix: &str) -> usize {

@@ -47,6 +47,7 @@ pub mod metrics;
 #[cfg(not(feature = "metrics"))]
 #[expect(unreachable_pub, reason = "public with the feature")]
 mod metrics;
+mod near;
 mod owed;
 mod request;
 mod run;

@@ -40,6 +40,10 @@ impl Place {
         }
     }
 
+    pub(crate) fn counters(&self) -> &Counted {
+        &self.counters
+    }
+
     /// From here on it takes its time.
     pub(crate) fn begins(&mut self) {
         self.began.get_or_insert_with(Instant::now);
@@ -258,12 +262,14 @@ impl Load {
             return false;
         }
         let kept = keep_time(place.spec, ttl);
+        cache.near().forget(&place.key);
         // The claim stays here until the answer is: if the caller leaves meanwhile, the token is
         // given back, which does nothing to a value that was stored all the same.
         let held = match &mut self.claim {
             Claim::None => return false,
             Claim::Unfenced => {
                 let outcome = cache.store().set(&place.key, json, kept).await;
+                cache.near().forget(&place.key);
                 self.came_to(outcome.map_or(EventKind::Failed, |()| EventKind::Filled));
                 return false;
             }
@@ -273,6 +279,8 @@ impl Load {
             .store()
             .fill(&place.key, held.lock, &held.token, json, kept);
         let filled = filling.await;
+        // Once more, for who read in between what is replaced now.
+        cache.near().forget(&place.key);
         held.told = true;
         let confirmed = matches!(filled, Ok(true));
         if confirmed || (filled.is_ok() && !held.why.outdates()) {

@@ -2,7 +2,7 @@
 //!
 //! | name | kind | labels | |
 //! |---|---|---|---|
-//! | [`cache_gets_total`](GETS) | counter | `cache`, `function`, `result` | calls of annotated functions by what answered them: `hit` (the stored value), `stale` (a stored value past its time to live), `joined` (what another call or process loaded meanwhile), `miss` (the body, since nothing usable was stored), `bypassed` (the body, past the cache) |
+//! | [`cache_gets_total`](GETS) | counter | `cache`, `function`, `result` | calls of annotated functions by what answered them: `near` (a copy in this process), `hit` (the stored value), `stale` (a stored value past its time to live), `joined` (what another call or process loaded meanwhile), `miss` (the body, since nothing usable was stored), `bypassed` (the body, past the cache) |
 //! | [`cache_waits_total`](WAITS) | counter | `cache`, `function` | times that a call waited for the load of another |
 //! | [`cache_loads_total`](LOADS) | counter | `cache`, `function`, `outcome` | loads by what became of their lease: `stored`, `refused` (an invalidation came meanwhile), `store_failed` (the server did not take the value), `released` (nothing to store, or the caller left), `refresh_failed` (behind the caller of a stale value) |
 //! | [`cache_load_seconds`](LOAD_SECONDS) | histogram | `cache`, `function` | how long bodies ran that returned |
@@ -22,7 +22,7 @@
 //! results of `cache_gets_total` add up to the calls, so the share of hits is
 //!
 //! ```text
-//! sum(rate(cache_gets_total{result=~"hit|stale|joined"}[5m])) / sum(rate(cache_gets_total[5m]))
+//! sum(rate(cache_gets_total{result=~"near|hit|stale|joined"}[5m])) / sum(rate(cache_gets_total[5m]))
 //! ```
 //!
 //! With or without the feature, each load has a `tracing` span `cache.load` round its body, with the
@@ -113,6 +113,7 @@ type Label = (&'static str, &'static str);
 /// Where a kind of event is counted.
 fn meter(kind: EventKind) -> Option<(&'static str, Option<Label>)> {
     let (name, label) = match kind {
+        EventKind::Near => (GETS, Some(("result", "near"))),
         EventKind::Hit => (GETS, Some(("result", "hit"))),
         EventKind::Stale => (GETS, Some(("result", "stale"))),
         EventKind::Joined => (GETS, Some(("result", "joined"))),

@@ -62,6 +62,20 @@ impl Call {
         spec::claim(self.key.up_to(self.parts), self.spec);
     }
 
+    /// The key, where it has no more parts to come.
+    pub(crate) fn text(&self) -> &str {
+        self.key.up_to(self.key.len())
+    }
+
+    /// Lets the next key be written where this one stood.
+    pub(crate) fn recycle(self) {
+        self.key.finish().recycle();
+    }
+
+    pub(crate) fn own_cache(&self) -> Option<&Cache> {
+        self.own_cache.as_ref()
+    }
+
     pub(crate) fn spec(&self) -> &'static Spec {
         self.spec
     }

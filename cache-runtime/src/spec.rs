@@ -20,6 +20,8 @@ pub struct Spec {
     pub(crate) stale: Option<Duration>,
     pub(crate) lease: Option<Duration>,
     pub(crate) follow: Duration,
+    /// With copies in the process, each for so long at most.
+    pub(crate) near: Option<Duration>,
     pub(crate) home: Home,
     /// Nothing in the name needs to be escaped.
     pub(crate) is_plain: bool,
@@ -55,6 +57,7 @@ impl Spec {
             stale: None,
             lease: Some(Self::LEASE),
             follow: Duration::from_secs(10),
+            near: None,
             home: Home::new(),
             is_plain: is_plain(name),
         }
@@ -117,6 +120,20 @@ impl Spec {
     #[must_use]
     pub const fn follow_millis(mut self, millis: u64) -> Self {
         self.follow = Duration::from_millis(millis);
+        self
+    }
+
+    /// The option `near`.
+    #[must_use]
+    pub const fn near(mut self) -> Self {
+        self.near = Some(Duration::MAX);
+        self
+    }
+
+    /// The option `near` with a duration.
+    #[must_use]
+    pub const fn near_millis(mut self, millis: u64) -> Self {
+        self.near = Some(Duration::from_millis(millis));
         self
     }
 

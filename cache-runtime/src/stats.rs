@@ -83,6 +83,8 @@ macro_rules! function_stats {
 }
 
 function_stats! {
+    /// Calls that were answered with a copy in this process.
+    near = Near,
     /// Calls that were answered with a stored value.
     hits = Hit,
     /// Calls that were answered with a stored value past its time to live.
@@ -145,14 +147,14 @@ impl fmt::Display for Stats {
         let width = width.max().unwrap_or(0).max(name.len());
         write!(
             f,
-            "{name:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
-            "hits", "misses", "joined", "loads", "stored", "bypassed"
+            "{name:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+            "near", "hits", "misses", "joined", "loads", "stored", "bypassed"
         )?;
         for of in &self.functions {
             write!(
                 f,
-                "\n{:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
-                of.name, of.hits, of.misses, of.joined, of.loads, of.stored, of.bypassed
+                "\n{:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+                of.name, of.near, of.hits, of.misses, of.joined, of.loads, of.stored, of.bypassed
             )?;
         }
         match self.server {

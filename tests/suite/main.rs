@@ -3,6 +3,7 @@
 mod behind;
 #[cfg(feature = "cluster")]
 mod cluster;
+mod coherence;
 mod edges;
 #[cfg(feature = "testing")]
 mod failing;
@@ -13,6 +14,7 @@ mod keys;
 mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
 mod metrics;
+mod near;
 mod outage;
 mod proxy;
 mod refusals;

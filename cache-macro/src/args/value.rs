@@ -1,6 +1,6 @@
 //! The value of each option.
 
-use super::{Absence, Companion, Lease, Skip, Ttl};
+use super::{Absence, Companion, Lease, Near, Skip, Ttl};
 use crate::literal::{literal, peel, peel_type, text};
 use crate::{duration, words};
 use proc_macro2::Ident;
@@ -288,14 +288,15 @@ pub(super) fn lease(option: &Ident, input: ParseStream) -> Result<Lease> {
     }
 }
 
-/// Checks the form of the option that is not there yet, and tells whether it was asked for.
-pub(super) fn later(option: &Ident, input: ParseStream) -> Result<bool> {
+/// `near`, or how old a copy may become.
+pub(super) fn near(option: &Ident, input: ParseStream) -> Result<Near> {
     if !input.peek(Token![=]) {
-        return Ok(true);
+        return Ok(Near::On);
     }
     let expr = expr(option, input)?;
     match literal(&expr) {
-        Some(Lit::Bool(asked)) => Ok(asked.value),
-        _ => compile_time(option, expr).map(|_| true),
+        Some(Lit::Bool(on)) if on.value => Ok(Near::On),
+        Some(Lit::Bool(_)) => Ok(Near::Off),
+        _ => compile_time(option, expr).map(Near::Millis),
     }
 }

@@ -234,10 +234,17 @@ fn policy(plan: &Plan) -> TokenStream {
 pub(super) fn codec(plan: &Plan) -> TokenStream {
     let returns = &plan.target.returns;
     let span = ours_on(returns);
-    let krate = plan.krate(span);
+    let (krate, rt) = (plan.krate(span), plan.runtime(span));
     let asked = quote_spanned!(user_span(returns)=> _);
     let (imports, policy) = (imports(plan), ask_for_policy(plan));
-    quote_spanned!(span=> { #imports <#asked as #krate::Cacheable>::codec::<#returns, _>(#policy) })
+    let codec = quote_spanned! {span=>
+        <#asked as #krate::Cacheable>::codec::<#returns, _>(#policy)
+    };
+    let codec = match plan.near {
+        false => codec,
+        true => quote_spanned!(span=> <#asked as #rt::NearValue>::near(#policy, #codec)),
+    };
+    quote_spanned!(span=> { #imports #codec })
 }
 
 fn imports(plan: &Plan) -> TokenStream {
@@ -278,6 +285,8 @@ pub(super) fn spec(plan: &Plan) -> TokenStream {
         Setting::NoLease => quote!(.no_lease()),
         Setting::Lease(millis) => quote!(.lease_millis(#millis)),
         Setting::Follow(millis) => quote!(.follow_millis(#millis)),
+        Setting::Near => quote!(.near()),
+        Setting::NearFor(millis) => quote!(.near_millis(#millis)),
     });
     quote_spanned! {span=>
         static __SPEC: #rt::Spec =

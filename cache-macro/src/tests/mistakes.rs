@@ -67,11 +67,16 @@ fn a_value_without_an_option_is_told_its_name() {
 }
 
 #[test]
-fn the_form_of_the_option_that_is_not_there_yet_is_checked() {
-    answered(quote!(near), &["`near` is not there yet"]);
-    answered(quote!(near = "10s"), &["`near` is not there yet"]);
-    answered(quote!(near = 0), &["`near` cannot be zero"]);
+fn near_stands_alone_or_is_an_age_known_at_compile_time() {
+    answered(quote!(near), &[]);
+    answered(quote!(near = true), &[]);
     answered(quote!(near = false), &[]);
+    answered(quote!(near = "10s"), &[]);
+    answered(quote!(near = 0), &["`near` cannot be zero"]);
+    answered(
+        quote!(near = AGE),
+        &["`near` is a duration known at compile time"],
+    );
 }
 
 #[test]
@@ -86,11 +91,6 @@ fn durations_of_the_load_are_known_at_compile_time() {
     answered(quote!(stale = "5m"), &["give a `ttl` too"]);
     answered(quote!(detach = 5), &["`detach` stands alone"]);
     answered(quote!(detach = false), &[]);
-}
-
-#[test]
-fn a_mistake_hides_what_is_not_there_yet() {
-    answered(quote!(near, key = "user"), &["has no argument `user`"]);
 }
 
 #[test]

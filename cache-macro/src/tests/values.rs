@@ -142,3 +142,110 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
         "#]],
     );
 }
+
+#[test]
+fn near_is_said_in_the_static_and_asked_of_the_value() {
+    expands_in(
+        &["__spec", "__codec"],
+        quote!(key = "id", near = "2s"),
+        quote!(
+            async fn load(id: u64) -> Option<User> {
+                body(id)
+            }
+        ),
+        &expect![[r#"
+            impl load {
+                #[doc(hidden)]
+                fn __spec() -> &'static rt::Spec {
+                    static __SPEC: rt::Spec = rt::Spec::new(
+                            rt::core::concat!(
+                                rt::core::module_path!(), "::", "load"
+                            ),
+                            rt::core::file!(),
+                            rt::core::line!(),
+                        )
+                        .near_millis(2000u64);
+                    &__SPEC
+                }
+                #[doc(hidden)]
+                fn __codec() -> rt::Codec<Option<User>> {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    <_ as rt::NearValue>::near(
+                        rt::Probe::<Option<User>>::new().ok().some(),
+                        <_ as ::cache_runtime::Cacheable>::codec::<
+                            Option<User>,
+                            _,
+                        >(rt::Probe::<Option<User>>::new().ok().some()),
+                    )
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn near_is_asked_of_what_a_generic_method_returns() {
+    expands_in(
+        &["load"],
+        quote!(key = "id", near),
+        quote!(
+            fn load<T: Named>(&self, id: u64) -> T {
+                body(id)
+            }
+        ),
+        &expect![[r#"
+            fn load<T: Named>(&self, id: u64) -> T {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<T>::new().ok().some()
+                };
+                let __slot = {
+                    let __step = rt::lookup_sync(
+                        {
+                            let mut __call = rt::Call::new({
+                                static __SPEC: rt::Spec = rt::Spec::new(
+                                        rt::core::concat!(
+                                            rt::core::module_path!(), "::",
+                                            "load"
+                                        ),
+                                        rt::core::file!(),
+                                        rt::core::line!(),
+                                    )
+                                    .near();
+                                &__SPEC
+                            });
+                            __call.type_name::<Self>();
+                            __call.type_name::<T>();
+                            __call.key().separate();
+                            <u64 as rt::CacheKey>::write(&id, __call.key());
+                            __call
+                        },
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            <_ as rt::NearValue>::near(
+                                rt::Probe::<T>::new().ok().some(),
+                                <_ as ::cache_runtime::Cacheable>::codec::<
+                                    T,
+                                    _,
+                                >(rt::Probe::<T>::new().ok().some()),
+                            )
+                        },
+                    );
+                    match __step {
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                let (__kept, __fill) = {
+                    let __r: T = __slot.run_sync(move || -> T { body(id) });
+                    match __slot.loaded(__policy, __r) {
+                        rt::Loaded::Pass(__r) => return __r,
+                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
+                    }
+                };
+                __fill.wait();
+                __kept.join()
+            }
+        "#]],
+    );
+}

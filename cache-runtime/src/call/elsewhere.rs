@@ -8,6 +8,7 @@ use crate::exec;
 use crate::flight::{Leader, Stamp};
 use crate::lease::Token;
 use crate::load;
+use crate::near::Watch;
 use crate::store::Left;
 
 /// What a wait for another process came to.
@@ -22,44 +23,69 @@ pub(super) enum Elsewhere {
 
 impl Search {
     /// Waits for the load of another process, which holds the lease with this token.
+    ///
+    /// Each look at the key is one of which the server tells the next change, for functions without
+    /// `near` as well: such a wait is rare, and what it costs is little beside a load. Looking again
+    /// after a while is for servers that do not tell, and for what gets lost.
     pub(super) async fn elsewhere(&self, leader: &Leader, holder: &Token) -> Elsewhere {
-        const LONGEST: Duration = Duration::from_millis(50);
         self.place.tell(EventKind::Waited);
-        let mut pause = Duration::from_millis(1);
+        let store = self.place.cache.store();
+        let mut pause = SHORTEST;
         let mut expires = None;
         loop {
-            let patience = self.patience();
-            if patience.is_zero() {
-                return Elsewhere::InVain;
-            }
-            exec::sleep(load::jittered_wait(pause).min(patience)).await;
-            pause = (pause * 2).min(LONGEST);
+            let watch = match store.tells_changes() {
+                true => self.place.cache.near().watch(&self.place.key),
+                false => None,
+            };
             let sent = leader.stamp();
             let asked = Instant::now();
-            let found = match self.place.cache.store().get(&self.place.key, true).await {
+            let found = match &watch {
+                Some(_) => store.get_watched(&self.place.key).await,
+                None => store.get(&self.place.key, true).await,
+            };
+            let found = match found {
                 Ok(found) => found,
                 Err(error) => {
-                    self.place.cache.store().failed(&error);
+                    store.failed(&error);
                     return Elsewhere::InVain;
                 }
             };
-            if let Some(stored) = found.json {
-                match Token::read(&stored) {
-                    None => return Elsewhere::Value(stored, sent),
-                    Some(token) if token == *holder => {
-                        if let Left::For(left) = found.left {
-                            expires = Some(asked + left);
-                        }
-                        continue;
+            match found.json.map(|stored| (Token::read(&stored), stored)) {
+                Some((None, value)) => return Elsewhere::Value(value, sent),
+                Some((Some(token), _)) if token == *holder => {
+                    if let Left::For(left) = found.left {
+                        expires = Some(asked + left);
                     }
-                    Some(_) => {}
+                }
+                // A lease that lives is extended long before it expires.
+                _ => {
+                    return match expires {
+                        Some(at) if at <= Instant::now() => Elsewhere::Expired,
+                        _ => Elsewhere::GivenBack,
+                    };
                 }
             }
-            // A lease that lives is extended long before it expires.
-            return match expires {
-                Some(at) if at <= Instant::now() => Elsewhere::Expired,
-                _ => Elsewhere::GivenBack,
-            };
+            let patience = self.patience();
+            match watch.filter(|_| found.watched) {
+                Some(watch) => changed(watch, patience).await,
+                None => {
+                    exec::sleep(load::jittered_wait(pause).min(patience)).await;
+                    pause = (pause * 2).min(LONGEST);
+                }
+            }
+            if self.patience().is_zero() {
+                return Elsewhere::InVain;
+            }
         }
     }
+}
+
+/// The pauses between two looks, where nothing is told.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(50);
+
+/// Waits until the key may have been changed.
+async fn changed(watch: Watch, patience: Duration) {
+    let longest = load::jittered_wait(LONGEST).min(patience);
+    exec::within(longest, async move { watch.changed().await }).await;
 }

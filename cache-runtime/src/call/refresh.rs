@@ -16,7 +16,7 @@ pub(super) async fn refresh(mut place: Place) -> Looked {
     place.begins();
     let store = place.cache.store();
     let life = place.spec.lease.unwrap_or(Spec::LEASE);
-    place.cache.board().detach(&place.key);
+    place.cache.forget_here(&place.key);
     let mut token = Token::fresh();
     let mut leased = store.lease(&place.key, &token, life).await;
     if leased

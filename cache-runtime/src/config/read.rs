@@ -22,6 +22,8 @@ const FIELDS: &[&str] = &[
     "root_certificates",
     "client_certificate",
     "client_key",
+    "near_bytes",
+    "near_max_age",
 ];
 
 impl<'de> Deserialize<'de> for Config {
@@ -56,6 +58,8 @@ impl<'de> Visitor<'de> for Fields {
                 "root_certificates" => config.root_certificates = Some(map.next_value()?),
                 "client_certificate" => config.client_certificate = Some(map.next_value()?),
                 "client_key" => config.client_key = Some(map.next_value()?),
+                "near_bytes" => config.near_bytes = map.next_value()?,
+                "near_max_age" => config.near_max_age = map.next_value::<Time>()?.0,
                 unknown => return Err(Error::custom(no_field(unknown))),
             }
             if seen.contains(&field) {

@@ -174,7 +174,7 @@ impl Answer for Found {
     fn corrupted(self) -> Self {
         Self {
             json: self.json.corrupted(),
-            left: self.left,
+            ..self
         }
     }
 }

@@ -60,8 +60,19 @@ impl Memory {
             None => Left::Forever,
             Some(at) => Left::For(at.saturating_sub(now)),
         };
-        let json = Some(entry.value.clone());
-        Found { json, left }
+        Found {
+            json: Some(entry.value.clone()),
+            left,
+            watched: false,
+        }
+    }
+
+    /// All who change something here are of this process, and tell of it themselves.
+    pub(crate) fn get_watched(&self, key: &Key) -> Found {
+        Found {
+            watched: true,
+            ..self.get(key, true)
+        }
     }
 
     pub(crate) fn get_many(&self, keys: &[Key]) -> Vec<Option<Vec<u8>>> {

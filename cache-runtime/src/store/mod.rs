@@ -23,6 +23,7 @@ use crate::event::{EventKind, Listeners};
 use crate::key::Key;
 use crate::lease::Token;
 use crate::metrics::OfMemory;
+use crate::near::Near;
 use crate::owed::Owed;
 #[cfg(any(test, feature = "testing"))]
 use crate::testing::Faults;
@@ -32,6 +33,8 @@ use crate::testing::Faults;
 pub(crate) struct Found {
     pub(crate) json: Option<Vec<u8>>,
     pub(crate) left: Left,
+    /// The near tier will be told when this changes.
+    pub(crate) watched: bool,
 }
 
 /// How long a value stays yet.
@@ -148,12 +151,13 @@ impl Store {
     pub(crate) fn open(
         config: &Config,
         owed: &Arc<Owed>,
+        near: &Arc<Near>,
         listeners: &Arc<Listeners>,
     ) -> Result<Self, Error> {
         if config.url == "memory://" {
             return Ok(Self::memory(config, owed));
         }
-        Redis::new(config, owed, listeners).map(Self::Redis)
+        Redis::new(config, owed, near, listeners).map(Self::Redis)
     }
 
     #[cfg_attr(
@@ -186,6 +190,28 @@ impl Store {
     pub(crate) fn failed(&self, error: &Error) {
         if let Self::Redis(redis) = self {
             redis.meter().failed(error);
+        }
+    }
+
+    /// The same, with the time left, in a way that the near tier is told of the next change where
+    /// that is possible. Its watch of the key must be there before.
+    pub(crate) fn get_watched<'a>(&'a self, key: &'a Key) -> Reading<'a> {
+        match self {
+            Self::Redis(redis) => redis.get_watched(key),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Memory { memory, failing } if failing.is_on() => {
+                let work = move || memory.get_watched(key);
+                Reading::Boxed(Box::pin(failing.around("get", memory, work)))
+            }
+            Self::Memory { memory, .. } => Reading::now(Ok(memory.get_watched(key))),
+        }
+    }
+
+    /// Whether changes that others make are told of.
+    pub(crate) fn tells_changes(&self) -> bool {
+        match self {
+            Self::Redis(redis) => redis.tells_changes(),
+            _ => true,
         }
     }
 

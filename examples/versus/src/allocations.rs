@@ -21,7 +21,7 @@ pub struct Allocations {
     /// Those that decoding the value from JSON makes by itself, and any caller must pay.
     pub of_the_value: f64,
     /// Of a near hit that hands out the shared value.
-    pub near_shared: Option<f64>,
+    pub near_shared: f64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -45,9 +45,6 @@ impl Allocations {
             .current_dir(package);
         if !cfg!(debug_assertions) {
             command.arg("--release");
-        }
-        if cfg!(feature = "near") {
-            command.args(["--features", "near"]);
         }
         let output = command
             .args(["--", url])
@@ -82,11 +79,10 @@ impl Allocations {
                 });
             }
         }
-        let near = cfg!(feature = "near");
         Self {
             hits,
             of_the_value: of_the_value(allocations),
-            near_shared: near.then(|| near::shared_allocations(runtime, allocations)),
+            near_shared: near::shared_allocations(runtime, allocations),
         }
     }
 

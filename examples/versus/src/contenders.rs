@@ -122,8 +122,9 @@ impl<P: ThreadPeer> Contender for Threads<P> {
 
 /// The async ones, each filled with every value.
 pub fn of_tasks(url: &str, runtime: &Handle) -> Vec<Box<dyn AsyncContender>> {
-    let mut all = vec![
+    vec![
         tasks(runtime, async { ours::Ours::open(url) }),
+        tasks(runtime, async { ours_near::OursNear::open(url) }),
         tasks(runtime, async { cached::Cached::open(url) }),
         tasks(runtime, async { hitbox::Hitbox::open(url) }),
         tasks(runtime, multiplexed::Multiplexed::open(url)),
@@ -133,11 +134,7 @@ pub fn of_tasks(url: &str, runtime: &Handle) -> Vec<Box<dyn AsyncContender>> {
         }),
         tasks(runtime, async { moka::Moka::new() }),
         tasks(runtime, async { quick_cache::QuickCache::new() }),
-    ];
-    if cfg!(feature = "near") {
-        all.push(tasks(runtime, async { ours_near::OursNear::open(url) }));
-    }
-    all
+    ]
 }
 
 /// The sync ones, each filled with every value.

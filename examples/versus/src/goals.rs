@@ -29,8 +29,7 @@ pub struct Figures {
     pub followers: Followers,
     pub miss: Miss,
     pub outage_micros: f64,
-    /// What needs the option `near`.
-    pub near: Option<Near>,
+    pub near: Near,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,7 +74,6 @@ impl Bound {
     }
 }
 
-const NEAR: &str = "not there yet: needs `near`";
 const SONIC: &str = "not there yet: needs a faster decoder as a feature";
 const LATE: &str = "not measured: the machine was too busy to count in time";
 const UNKNOWN: &str = "not measured";
@@ -192,42 +190,39 @@ fn of_tasks(hits: &Hits) -> Vec<Goal> {
 }
 
 fn of_near(figures: &Figures) -> Vec<Goal> {
-    let near = figures.near.as_ref().ok_or(NEAR);
-    let hits = near.map(|near| near.hits);
-    let seen = near.and_then(|near| near.invalidation.ok_or(UNSEEN));
+    let near = &figures.near;
+    let seen = near.invalidation.ok_or(UNSEEN);
     let lone = figures.hits.at(Size::Small, 1);
-    let to_cached =
-        near.and_then(|_| ratio(lone, OursNear::NAME, CachedInClient::NAME, PER_SECOND));
     vec![
         goal(
             "G9",
             "near hit, shared: ours / bare quick_cache get",
             AtMost(3.0),
-            hits.map(|of| of.shared_to_bare),
+            Ok(near.hits.shared_to_bare),
         ),
         goal(
             "G9",
             "near hit, shared, ns",
             AtMost(40.0),
-            hits.map(|of| of.shared_nanos),
+            Ok(near.hits.shared_nanos),
         ),
         goal(
             "G9",
             "near hit, small value cloned, ns",
             AtMost(75.0),
-            hits.map(|of| of.cloned_nanos),
+            Ok(near.hits.cloned_nanos),
         ),
         goal(
             "G11",
             "near hits/s: ours / cached with client-side caching",
             AtLeast(10.0),
-            to_cached,
+            ratio(lone, OursNear::NAME, CachedInClient::NAME, PER_SECOND),
         ),
         goal(
             "G17",
             "hits/s at 64 beside a near function / without one",
             AtLeast(0.98),
-            near.map(|of| of.plain),
+            Ok(near.plain),
         ),
         goal(
             "G19",
@@ -246,14 +241,13 @@ fn of_near(figures: &Figures) -> Vec<Goal> {
 
 fn of_allocations(figures: &Figures) -> Vec<Goal> {
     let counted = figures.allocations.as_ref().map_err(String::as_str);
-    let near = counted.and_then(|of| of.near_shared.ok_or(NEAR));
     let hit = counted.and_then(|of| of.beside_the_value(Ours::NAME, 64).ok_or(UNKNOWN));
     vec![
         goal(
             "G10",
             "allocations of a near hit, shared",
             AtMost(0.0),
-            near,
+            counted.map(|of| of.near_shared),
         ),
         goal(
             "G12",

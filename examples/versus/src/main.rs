@@ -108,11 +108,11 @@ fn measure(runtime: &Handle, server: &Server, effort: Effort) -> Figures {
         followers,
         miss,
         outage_micros: outage::added_micros(runtime, effort),
-        near: cfg!(feature = "near").then(|| Near {
+        near: Near {
             hits: NearHits::measure(runtime, effort),
             plain: near::plain_beside_near(runtime, server, effort),
             invalidation: invalidation::measure(server, effort.calls),
-        }),
+        },
     }
 }
 

@@ -11,8 +11,11 @@ use std::fmt;
 use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, Runtime};
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisResult, Value};
+use redis::aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind as Kind, Pipeline, ProtocolVersion, RedisError,
+    RedisResult, Value,
+};
 
 use self::address::Address;
 #[cfg(feature = "cluster")]
@@ -179,6 +182,29 @@ impl Connector {
             #[cfg(feature = "cluster")]
             Server::Cluster(cluster) => cluster.connect().await.map(Connection::Cluster),
         }
+    }
+
+    /// Whether there is one server, whose pushes tell all that there is to tell.
+    pub(super) fn can_push(&self) -> bool {
+        self.server.one().is_some()
+    }
+
+    /// A connection of RESP3, on which the server can push.
+    pub(super) async fn connect_for_pushes(
+        &self,
+        pushes: impl AsyncPushSender,
+    ) -> RedisResult<Connection> {
+        let Some(client) = self.server.one() else {
+            return Err((Kind::InvalidClientConfig, "there is more than one server").into());
+        };
+        let info = client.get_connection_info().clone();
+        let speaking = info.redis_settings().clone();
+        let speaking = speaking.set_protocol(ProtocolVersion::RESP3);
+        let client = Client::open(info.set_redis_settings(speaking))?;
+        let settings = self.settings().set_connection_timeout(None);
+        let settings = settings.set_push_sender(pushes);
+        let connection = client.get_multiplexed_async_connection_with_config(&settings);
+        connection.await.map(Connection::One)
     }
 
     /// A connection for threads that block while they wait, where there is one server.

@@ -29,7 +29,7 @@ use super::threads::Threads;
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
-use crate::store::{Found, Left, Reading};
+use crate::store::{Found, Reading};
 
 type ByRuntime = Mutex<HashMap<Id, Arc<Pair>>>;
 
@@ -83,7 +83,7 @@ impl Lanes {
         let threads = Threads::new(connector.clone(), health.clone());
         let of_lanes = health.clone();
         let lane = move || {
-            let link = Link::new(connector.clone(), of_lanes.clone(), debts.clone());
+            let link = Link::new(connector.clone(), of_lanes.clone(), debts.clone(), None);
             Arc::new(Lane::new(link, connector.response_timeout()))
         };
         let make = move || Pair {
@@ -113,8 +113,11 @@ impl Lanes {
             && !wanted.left
             && let Some(json) = self.threads.get(wanted.name)
         {
-            let left = Left::Unknown;
-            return Reading::now(json.map(|json| Found { json, left }));
+            let found = |json| Found {
+                json,
+                ..Found::default()
+            };
+            return Reading::now(json.map(found));
         }
         match self.last() {
             Some(pair) => Reading::Together(pair.reads.get(wanted)),

@@ -31,6 +31,7 @@ use super::failure::{Class, class, ended, late, told};
 use super::health::{Health, prove};
 use super::patience::{patiently, promptly};
 use super::pulse::Pulse;
+use super::tracking::Changes;
 use crate::error::{Error, ErrorKind};
 
 /// From one attempt to the next, at first.
@@ -43,6 +44,8 @@ pub(super) struct Link {
     connector: Arc<Connector>,
     health: Arc<Health>,
     debts: Debts,
+    /// Told of by the server, on a lane that is tracked.
+    changes: Option<Arc<Changes>>,
     /// Read by every call, so it is held for no longer than a copy takes.
     state: Mutex<State>,
     closed: AtomicBool,
@@ -84,11 +87,18 @@ struct AsOf {
 }
 
 impl Link {
-    pub(super) fn new(connector: Arc<Connector>, health: Arc<Health>, debts: Debts) -> Arc<Self> {
+    /// On a lane that is tracked, with those who hear of `changes`.
+    pub(super) fn new(
+        connector: Arc<Connector>,
+        health: Arc<Health>,
+        debts: Debts,
+        changes: Option<Arc<Changes>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             connector,
             health,
             debts,
+            changes,
             state: Mutex::default(),
             closed: AtomicBool::new(false),
         })
@@ -109,13 +119,27 @@ impl Link {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.state().live = None;
+        self.lose_track();
+    }
+
+    /// The connection is not known to be live any more: a read that begins now goes out on the next,
+    /// and what this one had to tell of earlier ones may be lost. Called without the lock, since it
+    /// drops what is the user's.
+    fn lose_track(&self) {
+        if let Some(changes) = &self.changes {
+            changes.lose_track();
+        }
     }
 
     /// The connection, if there is one that may be used or that is worth waiting for.
     pub(super) async fn connection(self: &Arc<Self>) -> Result<Live, Error> {
         let (attempt, limit) = {
             let mut state = self.state();
-            self.let_go_of_an_unfit_one(&mut state);
+            if self.let_go_of_an_unfit_one(&mut state) {
+                drop(state);
+                self.lose_track();
+                state = self.state();
+            }
             if let (Some(live), None) = (&state.live, &state.trial) {
                 return Ok(live.clone());
             }
@@ -150,6 +174,8 @@ impl Link {
             tracing::debug!("a connection to redis was lost");
             state.live = None;
             self.try_another(&mut state);
+            drop(state);
+            self.lose_track();
         }
     }
 
@@ -161,6 +187,8 @@ impl Link {
                 self.health.suspect();
             }
             self.try_another(&mut state).late += 1;
+            drop(state);
+            self.lose_track();
         }
     }
 
@@ -184,18 +212,24 @@ impl Link {
         }
     }
 
-    fn let_go_of_an_unfit_one(self: &Arc<Self>, state: &mut State) {
+    /// Whether there was one, until now.
+    fn let_go_of_an_unfit_one(self: &Arc<Self>, state: &mut State) -> bool {
         let Some(live) = &state.live else {
-            return;
+            return false;
         };
         let now = self.as_of_now();
         if live.as_of.demotions != now.demotions {
             state.live = None;
-        } else if live.as_of.suspicions != now.suspicions
+            return true;
+        }
+        if live.as_of.suspicions != now.suspicions
             || live.pulse.is_silent_for(self.connector.response_timeout())
         {
+            let is_known = state.trial.is_some();
             self.try_another(state);
+            return !is_known;
         }
+        false
     }
 
     fn as_of_now(&self) -> AsOf {
@@ -266,6 +300,8 @@ impl Link {
             as_of,
         });
         tokio::spawn(keep_asking(Arc::downgrade(self), number));
+        drop(state);
+        self.lose_track();
     }
 
     /// A new connection if it answers before the suspect does.
@@ -301,7 +337,13 @@ impl Link {
 
     /// A new connection to a server that answers in time, with nothing owed any more.
     async fn connect(&self) -> Result<Connection, Error> {
-        let connecting = patiently(self.connector.connect_limit(), self.connector.connect());
+        let connecting = async {
+            match &self.changes {
+                None => self.connector.connect().await,
+                Some(changes) => changes.connect(&self.connector).await,
+            }
+        };
+        let connecting = patiently(self.connector.connect_limit(), connecting);
         let mut connection = connecting.await.ok_or_else(late)?.map_err(|error| {
             self.health.look_at(&error);
             told(error)
@@ -368,12 +410,18 @@ async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: 
             link.health.dead(error);
         }
         if outcome.is_ok() || link.is_closed() || link.health.is_away() {
-            let mut state = link.state();
-            state.trial = None;
-            if outcome.is_err() {
-                state.live = None;
+            let failed = outcome.is_err();
+            {
+                let mut state = link.state();
+                state.trial = None;
+                if failed {
+                    state.live = None;
+                }
+                tell.send_replace(Some(outcome));
             }
-            tell.send_replace(Some(outcome));
+            if failed {
+                link.lose_track();
+            }
             return;
         }
         tell.send_replace(Some(outcome));

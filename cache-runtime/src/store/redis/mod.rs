@@ -14,6 +14,7 @@ mod reads;
 mod script;
 mod threads;
 mod tokens;
+mod tracking;
 mod writes;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use self::lane::Again;
 use self::lanes::Lanes;
 pub(super) use self::reads::Get;
 use self::tokens::Server;
+use self::tracking::Tracking;
 use super::{Invalidated, Reading};
 use crate::config::Config;
 use crate::error::Error;
@@ -38,6 +40,7 @@ use crate::event::Listeners;
 use crate::exec;
 use crate::key::Key;
 use crate::metrics::OfServer;
+use crate::near::Near;
 use crate::owed::Owed;
 
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(crate) struct Redis {
     pool: Option<Pool>,
     is_cluster: bool,
     lanes: Lanes,
+    tracking: Tracking,
+    near: Arc<Near>,
     health: Arc<Health>,
     owed: Arc<Owed>,
     server: Server,
@@ -58,6 +63,7 @@ impl Redis {
     pub(crate) fn new(
         config: &Config,
         owed: &Arc<Owed>,
+        near: &Arc<Near>,
         listeners: &Arc<Listeners>,
     ) -> Result<Self, Error> {
         let connector = Arc::new(Connector::new(config)?);
@@ -69,7 +75,9 @@ impl Redis {
             limit,
             pool: connector.pool()?,
             is_cluster: connector.is_cluster(),
+            tracking: Tracking::new(&connector, &config.prefix, &health, &debts, near, limit),
             lanes: Lanes::new(connector, &health, debts, limit),
+            near: near.clone(),
             health,
             owed: owed.clone(),
             server: Server::default(),
@@ -101,6 +109,20 @@ impl Redis {
     pub(crate) fn get<'a>(&'a self, key: &'a Key, left: bool) -> Reading<'a> {
         let name = key.under_prefix(&self.prefix);
         self.lanes.get(Wanted { name, left })
+    }
+
+    /// Through the lane that is tracked, if there is one.
+    pub(crate) fn get_watched<'a>(&'a self, key: &'a Key) -> Reading<'a> {
+        Reading::Boxed(Box::pin(async move {
+            match self.tracking.get(self.name(key)).await {
+                Some(found) => found,
+                None => self.get(key, true).await,
+            }
+        }))
+    }
+
+    pub(crate) fn tells_changes(&self) -> bool {
+        self.tracking.is_on()
     }
 
     /// By [MGET](https://redis.io/docs/latest/commands/mget/).
@@ -168,6 +190,11 @@ impl Redis {
                 self.make_up();
                 Ok(Invalidated::Queued)
             }
+            Err(error) if error.is_passing() => {
+                // More is owed than can be remembered, so nothing is known of what is here.
+                self.near.forget_all();
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }
@@ -194,6 +221,7 @@ impl Redis {
             let _ = exec::on_io(self.limit, async move { lane.settle().await }).await;
         }
         self.lanes.close();
+        self.tracking.close();
         self.health.close();
         if let Some(pool) = &self.pool {
             pool.close();

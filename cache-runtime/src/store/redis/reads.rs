@@ -66,7 +66,7 @@ impl Reads {
             let json = string(self.lane.send_one(&get).await?)?;
             return Ok(Found {
                 json,
-                left: Left::Unknown,
+                ..Found::default()
             });
         }
         let mut commands = Pipeline::with_capacity(2);
@@ -77,6 +77,7 @@ impl Reads {
         Ok(Found {
             json: string(value)?,
             left: time_left(left)?,
+            watched: false,
         })
     }
 
@@ -210,6 +211,7 @@ fn found(
         Ok(Found {
             json: bytes(value)?,
             left,
+            watched: false,
         })
     };
     values.into_iter().zip(batch.lefts()).map(of_one).collect()

@@ -1,7 +1,4 @@
 //! cache-runtime with typed copies in the process, kept coherent by the server.
-//!
-//! Without the feature `near` of this package these functions are plain ones, and nobody measures
-//! them.
 
 use std::sync::Arc;
 
@@ -10,33 +7,28 @@ use cache_runtime::read_through;
 use super::{MANY, Peer, ours};
 use crate::values::{self, Large, Small};
 
-#[cfg_attr(feature = "near", read_through(ttl = 900, near))]
-#[cfg_attr(not(feature = "near"), read_through(ttl = 900))]
+#[read_through(ttl = 900, near)]
 pub(crate) async fn small(id: u64) -> Small {
     values::load_small(id)
 }
 
-#[cfg_attr(feature = "near", read_through(ttl = 900, near))]
-#[cfg_attr(not(feature = "near"), read_through(ttl = 900))]
+#[read_through(ttl = 900, near)]
 pub(crate) async fn shared(id: u64) -> Arc<Small> {
     Arc::new(values::load_small(id))
 }
 
-#[cfg_attr(feature = "near", read_through(ttl = 900, near))]
-#[cfg_attr(not(feature = "near"), read_through(ttl = 900))]
+#[read_through(ttl = 900, near)]
 async fn large(id: u64) -> Large {
     values::load_large(id)
 }
 
-#[cfg_attr(feature = "near", read_through(ttl = 900, near))]
-#[cfg_attr(not(feature = "near"), read_through(ttl = 900))]
+#[read_through(ttl = 900, near)]
 async fn slow(id: u64) -> Small {
     values::load_slow(id).await
 }
 
 /// What one process changes and another one reads.
-#[cfg_attr(feature = "near", read_through(ttl = 900, near))]
-#[cfg_attr(not(feature = "near"), read_through(ttl = 900))]
+#[read_through(ttl = 900, near)]
 pub(crate) async fn watched(key: u64) -> u64 {
     key
 }

@@ -1,6 +1,6 @@
 use cache_runtime::read_through;
 
-#[read_through(near)]
+#[read_through(near = 0)]
 async fn load(user_id: u64, page: u32) -> u64 {
     user_id + u64::from(page)
 }
