@@ -384,12 +384,15 @@ impl Search {
             }
             let leased = store.lease(&self.place.key, &token, life).await;
             let unanswered = unanswered.after(&leased);
+            if leased.is_ok()
+                && let Some(lost) = lost.take()
+            {
+                lost.superseded();
+            }
             match leased {
                 Ok(Leased::Ours) => return self.hold(leader, token),
                 Ok(Leased::Held(ours)) if leader.is_lost(&ours) => {
-                    if let Some(lost) = lost {
-                        lost.answered();
-                    }
+                    self.place.cache.lost().take(&ours);
                     return self.hold(leader, ours);
                 }
                 // Nobody loads under it any more. If it cannot be given back, it is waited for.

@@ -22,6 +22,14 @@ impl Unanswered {
         self.0 = None;
     }
 
+    /// Another one was answered since, which this one would have been in the way of. It may turn up
+    /// yet, and is known then.
+    pub(super) fn superseded(mut self) {
+        if let Some((place, token)) = self.0.take() {
+            place.cache.lost().add(token);
+        }
+    }
+
     /// This, unless the server has answered.
     pub(super) fn after<T>(self, outcome: &Result<T, Error>) -> Option<Self> {
         if outcome.as_ref().is_err_and(Error::is_passing) {
