@@ -5,13 +5,13 @@ pub use core;
 pub use std;
 
 pub use crate::address::{refresh_of, refresh_sync_of};
-pub use crate::behind::{Owned, behind, behind_sync, detached, owned};
+pub use crate::behind::{Owned, behind, behind_sync, detached};
 pub use crate::cache::Cache;
 pub use crate::companion::{
     Op, Peek, PeekMany, invalidate, invalidate_sync, key, peek, peek_many, peek_many_sync,
     peek_sync, put, put_sync,
 };
-pub use crate::json::{Codec, NearValue, Stored, codec};
+pub use crate::json::{Codec, NearValue, Stored};
 pub use crate::keep::{Inner, IntoTtl, OkFallback, Policy, Probe, SomeFallback, store_if, ttl_of};
 pub use crate::key::{CacheKey, KeyArg, KeyWriter};
 pub use crate::request::Call;

@@ -101,18 +101,19 @@ where
 }
 
 /// What an argument must be to outlive the call.
+// With a method where a function with a bound would do: of that, the compiler quotes the bound.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to where the call goes on without its caller",
     label = "must be `Send` and own what it holds",
     note = "`stale` and `detach` go on after the caller has left"
 )]
-pub trait Owned {}
+pub trait Owned {
+    /// Asks that of an argument, so that the compiler answers at the argument.
+    fn owned(&self) {}
+}
 
 #[diagnostic::do_not_recommend]
 impl<T: Send + 'static> Owned for T {}
-
-/// Asks that of an argument, so that the compiler answers at the argument.
-pub fn owned<T: Owned>(_argument: &T) {}
 
 fn thread(work: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().name("cache-behind".to_owned());

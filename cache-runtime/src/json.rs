@@ -142,15 +142,6 @@ impl<T: Clone + Send + Sync + 'static> NearValue for T {
     }
 }
 
-/// The codec of a return type, chosen by its policy.
-#[must_use]
-pub fn codec<P: Policy<R>, R>(policy: P) -> Codec<R>
-where
-    P::Value: Cacheable,
-{
-    P::Value::codec(policy)
-}
-
 /// What `put` takes for a function that returns `R`: the value itself, without the `Ok` or `Some`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not what the function keeps",

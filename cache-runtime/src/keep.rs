@@ -10,7 +10,7 @@
 //! | `Option<T>` | `Option<T>` | `T` |
 //! | any other `T` | `T` | `T` |
 //!
-//! Nothing here asks for serde: the one place that does is [`codec`](crate::json::codec), so that a
+//! Nothing here asks for serde: the one place that does is [`Cacheable`](crate::Cacheable), so that a
 //! type that cannot be stored is one error and not five.
 
 use std::marker::PhantomData;

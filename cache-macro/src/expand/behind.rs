@@ -71,11 +71,9 @@ fn clone_of_self(plan: &Plan, this: &Ident, receiver: Span) -> TokenStream {
     let span = ours(receiver);
     let rt = plan.runtime(span);
     let (this_self, this_type) = (Ident::new("self", receiver), Ident::new("Self", receiver));
-    let at_self = plan.runtime(receiver);
-    let asked = quote_spanned!(receiver=> #at_self::owned(&#this));
     quote_spanned! {span=>
         let #this = <#this_type as #rt::core::clone::Clone>::clone(#this_self);
-        #asked;
+        <#this_type as #rt::Owned>::owned(&#this);
     }
 }
 
@@ -86,7 +84,7 @@ fn owned(plan: &Plan, arg: &Owned) -> TokenStream {
     let span = ours(user);
     let rt = plan.runtime(user);
     let shown = Ident::new(&name.to_string(), name.span().located_at(user));
-    let asked = quote_spanned!(user=> #rt::owned(&#shown));
+    let asked = quote_spanned!(user=> <_ as #rt::Owned>::owned(&#shown));
     match arg {
         Owned::Moved(..) => quote_spanned!(span=> #asked;),
         Owned::Copied(..) => {

@@ -32,9 +32,9 @@ fn a_stale_value_is_served_and_its_refresh_owns_what_it_uses() {
                     match __step {
                         rt::Step::Done(__r) => return __r,
                         rt::Step::Stale(__r, __slot) => {
-                            rt::owned(&id);
+                            <_ as rt::Owned>::owned(&id);
                             let lang = <str as rt::std::borrow::ToOwned>::to_owned(lang);
-                            rt::owned(&lang);
+                            <_ as rt::Owned>::owned(&lang);
                             rt::behind(async move {
                                 let lang: &str = rt::std::borrow::Borrow::<str>::borrow(&lang);
                                 let (__kept, __fill) = {
@@ -117,7 +117,7 @@ fn a_sync_refresh_is_a_closure() {
                         rt::Step::Done(__r) => return __r,
                         rt::Step::Stale(__r, __slot) => {
                             let __slot = __slot.ttl({ <_ as rt::IntoTtl>::into_ttl(id) });
-                            rt::owned(&id);
+                            <_ as rt::Owned>::owned(&id);
                             rt::behind_sync(move || -> u64 {
                                 let (__kept, __fill) = {
                                     let __r: u64 = __slot.run_sync(move || -> u64 { body(id) });
@@ -198,9 +198,9 @@ fn a_detached_load_of_a_method_runs_on_a_copy_of_self() {
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                rt::owned(&id);
+                <_ as rt::Owned>::owned(&id);
                 let __this = <Self as rt::core::clone::Clone>::clone(self);
-                rt::owned(&__this);
+                <Self as rt::Owned>::owned(&__this);
                 rt::detached(async move {
                         let __this: &Self = &__this;
                         let (__kept, __fill) = {
@@ -278,7 +278,7 @@ fn an_owned_self_moves_into_the_refresh() {
                     match __step {
                         rt::Step::Done(__r) => return __r,
                         rt::Step::Stale(__r, __slot) => {
-                            rt::owned(&id);
+                            <_ as rt::Owned>::owned(&id);
                             rt::behind(async move {
                                 let (__kept, __fill) = {
                                     let __r: u64 = __slot
