@@ -150,7 +150,8 @@ mod tests {
         let json = r#"{"url":"redis://h","prefix":"shop","connect_timeout":"1s 500ms",
             "response_timeout":"50ms","pool_size":3,"max_value_bytes":5,"memory_bytes":7,
             "max_refreshes":9,"retry":30,"root_certificates":"-----BEGIN A",
-            "client_certificate":"-----BEGIN B","client_key":"-----BEGIN C"}"#;
+            "client_certificate":"-----BEGIN B","client_key":"-----BEGIN C",
+            "near_bytes":11,"near_max_age":"2s"}"#;
         for field in FIELDS {
             assert!(json.contains(&format!("\"{field}\"")), "no {field}");
         }
@@ -164,7 +165,9 @@ mod tests {
             .max_refreshes(9)
             .retry(Duration::from_secs(30))
             .root_certificates("-----BEGIN A")
-            .client_certificate("-----BEGIN B", "-----BEGIN C");
+            .client_certificate("-----BEGIN B", "-----BEGIN C")
+            .near_bytes(11)
+            .near_max_age(Duration::from_secs(2));
         let read = read(json).unwrap();
         assert_eq!(format!("{read:?}"), format!("{set:?}"));
         let texts = [
