@@ -90,15 +90,12 @@ impl Health {
         !self.writes.are_suspended()
     }
 
-    /// Changes when connections may lead to a server that is no longer the master.
-    pub(super) fn demotions(&self) -> u64 {
-        self.demotions.load(Ordering::Relaxed)
-    }
-
-    /// Changes when other connections may be as silent as the one that was found so: a firewall
-    /// forgets them together, and each would cost its callers a deadline of its own.
-    pub(super) fn suspicions(&self) -> u64 {
-        self.suspicions.load(Ordering::Relaxed)
+    /// What a connection that is found well now is known to be as of.
+    pub(super) fn as_of(&self) -> AsOf {
+        AsOf {
+            demotions: self.demotions.load(Ordering::Relaxed),
+            suspicions: self.suspicions.load(Ordering::Relaxed),
+        }
     }
 
     /// A connection is silent.
@@ -249,6 +246,16 @@ impl Health {
     fn set_why(&self, error: Error) {
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
+}
+
+/// A moment in what is known of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AsOf {
+    /// Changes when connections may lead to a server that is no longer the master.
+    pub(super) demotions: u64,
+    /// Changes when other connections may be as silent as the one that was found so: a firewall
+    /// forgets them together, and each would cost its callers a deadline of its own.
+    pub(super) suspicions: u64,
 }
 
 /// Ends with the outage, and with the cache.

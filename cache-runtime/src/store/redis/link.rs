@@ -28,7 +28,7 @@ use tokio::time::timeout;
 use super::connect::{Connection, Connector};
 use super::debts::Debts;
 use super::failure::{Class, class, ended, late, told};
-use super::health::{Health, prove};
+use super::health::{AsOf, Health, prove};
 use super::patience::{patiently, promptly};
 use super::pulse::Pulse;
 use super::tracking::Changes;
@@ -77,13 +77,6 @@ pub(super) struct Live {
     pub(super) connection: Connection,
     pub(super) pulse: Arc<Pulse>,
     as_of: AsOf,
-}
-
-/// What was known of the server when its connection was found well.
-#[derive(Clone, Copy)]
-struct AsOf {
-    demotions: u64,
-    suspicions: u64,
 }
 
 impl Link {
@@ -217,7 +210,7 @@ impl Link {
         let Some(live) = &state.live else {
             return false;
         };
-        let now = self.as_of_now();
+        let now = self.health.as_of();
         if live.as_of.demotions != now.demotions {
             state.live = None;
             return true;
@@ -230,13 +223,6 @@ impl Link {
             return !is_known;
         }
         false
-    }
-
-    fn as_of_now(&self) -> AsOf {
-        AsOf {
-            demotions: self.health.demotions(),
-            suspicions: self.health.suspicions(),
-        }
     }
 
     /// The search for another connection, which begins now unless it is under way.
@@ -256,7 +242,7 @@ impl Link {
 
     /// One attempt: whether a connection was found.
     async fn attempt(self: &Arc<Self>) -> Result<(), Error> {
-        let as_of = self.as_of_now();
+        let as_of = self.health.as_of();
         let suspect = self.state().live.clone();
         let finding = async {
             match suspect {

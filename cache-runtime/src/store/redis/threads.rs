@@ -19,7 +19,7 @@ use redis::{Cmd, Connection, RedisError, RedisResult, Value};
 use super::batch::MOST_KEYS;
 use super::connect::Connector;
 use super::failure::{Class, class, told, unfit};
-use super::health::Health;
+use super::health::{AsOf, Health};
 use super::reads::{bytes, list, string};
 use crate::error::Error;
 use crate::exec;
@@ -41,7 +41,7 @@ pub(super) struct Threads {
 
 struct Held {
     connection: Connection,
-    demotions: u64,
+    as_of: AsOf,
 }
 
 #[derive(Default)]
@@ -171,7 +171,7 @@ impl Threads {
     fn ask_alone(&self, name: OnServer<'_>) -> Option<Asked> {
         let mut get = Cmd::new();
         get.arg("GET").arg(name);
-        let json = string(self.ask(&get, 1)?);
+        let json = string(self.ask(&get)?);
         Some(json.map(|json| vec![json]))
     }
 
@@ -182,7 +182,7 @@ impl Threads {
             mget.arg(&waiting.name);
         }
         let count = 1 + others.len();
-        let values = self.ask(&mget, count as u64)?.map_err(told).and_then(list);
+        let values = self.ask(&mget)?.map_err(told).and_then(list);
         let values = values.and_then(|values| match values.len() == count {
             true => values.into_iter().map(bytes).collect(),
             false => Err(unfit()),
@@ -191,20 +191,21 @@ impl Threads {
     }
 
     /// None if it is to be asked by way of the lanes, which also find out what is wrong.
-    fn ask(&self, command: &Cmd, keys: u64) -> Option<RedisResult<Value>> {
+    fn ask(&self, command: &Cmd) -> Option<RedisResult<Value>> {
         let mut held = self.connection();
         let live = held.as_mut()?;
-        if live.demotions != self.health.demotions() {
+        if live.as_of != self.health.as_of() {
             self.let_go(&mut held);
             return None;
         }
         let answer = command.query::<Value>(&mut live.connection);
         match answer.as_ref().map_err(class) {
             Ok(_) | Err(Class::ThisCommand) => self.health.answered(),
-            // An answer that is late would be taken for that of the next command.
+            // An answer that is late would be taken for that of the next command. Whether the server
+            // or this process kept it waiting is found out by the lanes.
             Err(Class::Late) => {
                 self.let_go(&mut held);
-                self.health.late(keys);
+                self.health.suspect();
             }
             Err(_) => {
                 self.let_go(&mut held);
@@ -242,13 +243,10 @@ impl Threads {
     /// Connects; afterwards, another may be tried for. None where threads always read by way of the
     /// lanes.
     fn connect(self: &Arc<Self>) -> Option<Weak<Self>> {
-        let demotions = self.health.demotions();
+        let as_of = self.health.as_of();
         match self.connector.connect_blocking()? {
             Ok(connection) => {
-                *self.connection() = Some(Held {
-                    connection,
-                    demotions,
-                });
+                *self.connection() = Some(Held { connection, as_of });
                 self.connected.store(true, Ordering::Release);
             }
             Err(error) => trace(&error),
