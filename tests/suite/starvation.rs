@@ -1,5 +1,7 @@
 //! A machine that has no time for us is no server that is away.
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use cache_runtime::Cache;
@@ -7,8 +9,15 @@ use cache_runtime::Cache;
 use crate::outage::{answers, doubled};
 use crate::support::{Server, Worker, is_own_process, say, tell, wait_to_go};
 
+/// Keys that nobody asked for before, so that each call sends commands of its own.
+fn fresh() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
+    NEXT.fetch_add(1, Relaxed)
+}
+
 #[test]
 fn a_blocked_runtime_is_no_dead_server() {
+    const LONGER_THAN_A_DEADLINE: Duration = Duration::from_millis(250);
     let server = Server::start();
     let cache = server.cache();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -17,23 +26,29 @@ fn a_blocked_runtime_is_no_dead_server() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let calls = (0..16_u64).map(|n| {
+        let calls = (0..64).map(|_| {
             tokio::spawn(cache.scope(async move {
                 for _ in 0..40 {
+                    let n = fresh();
                     assert_eq!(doubled(n).await, n * 2);
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             }))
         });
         let calls: Vec<_> = calls.collect();
-        for _ in 0..4 {
-            // Longer than the deadline of an answer, and each worker in its turn.
-            for blocked in 1..3 {
-                for _ in 0..blocked {
-                    tokio::spawn(async { std::thread::sleep(Duration::from_millis(250)) });
-                }
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
+        for _ in 0..6 {
+            // What drives the connection is to run next on the very worker that is blocked then,
+            // where no other takes it from.
+            let blocks = tokio::spawn(cache.scope(async {
+                let mut call = pin!(doubled(fresh()));
+                let _ = futures_util::poll!(call.as_mut());
+                std::thread::sleep(LONGER_THAN_A_DEADLINE);
+                call.await;
+            }));
+            blocks.await.unwrap();
+            tokio::spawn(async { std::thread::sleep(LONGER_THAN_A_DEADLINE) });
+            tokio::spawn(async { std::thread::sleep(LONGER_THAN_A_DEADLINE) });
+            tokio::time::sleep(LONGER_THAN_A_DEADLINE).await;
         }
         for call in calls {
             call.await.unwrap();

@@ -202,15 +202,14 @@ fn a_runtime_that_ends_while_calls_come_is_not_kept_from_ending() {
                 .enable_all()
                 .build()
                 .unwrap();
-            let calling = cache.clone();
             runtime.spawn(cache.scope(async move {
                 loop {
                     square(3).await;
-                    let _inside = calling.enter();
-                    run("a thread");
+                    // The runtime begins to end meanwhile, and the next call comes to it then.
+                    std::thread::sleep(Duration::from_millis(5));
                 }
             }));
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(12));
             drop(runtime);
             ended.send(()).unwrap();
         }
