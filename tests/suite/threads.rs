@@ -198,7 +198,7 @@ fn a_runtime_that_ends_while_calls_come_is_not_kept_from_ending() {
     std::thread::spawn(move || {
         for _ in 0..20 {
             let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
+                .worker_threads(2)
                 .enable_all()
                 .build()
                 .unwrap();
