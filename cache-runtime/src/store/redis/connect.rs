@@ -150,9 +150,8 @@ impl Connector {
             Server::One(_) => self.connect_timeout,
             #[cfg(feature = "sentinel")]
             Server::Sentinels(_) => self.connect_timeout,
-            // It asks for the slots first, and connects to each node.
             #[cfg(feature = "cluster")]
-            Server::Cluster(_) => 4 * self.connect_timeout,
+            Server::Cluster(cluster) => cluster.connect_limit(),
         }
     }
 

@@ -4,14 +4,21 @@
 //! token, and all of a pipeline where one command of it was redirected, which would take a lease on
 //! two nodes while a slot moves. So it is told to send nothing again, and redirections are followed
 //! here, command by command: whoever redirects has run nothing.
+//!
+//! Nor does it look for the successor of a node that is silent. Whoever waited for one in vain has the
+//! other nodes asked who has which slots, and if that has changed, the connection is made anew. Until
+//! then the old one is used: to the other nodes it is as good as before.
 
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::SingleNodeRoutingInfo;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::io::tcp::TcpSettings;
 use redis::{
     Arg, Cmd, ConnectionInfo, ErrorKind as Kind, Pipeline, RedisError, RedisResult,
@@ -23,7 +30,8 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 
 pub(super) struct Cluster {
-    client: ClusterClient,
+    client: Arc<ClusterClient>,
+    connect_limit: Duration,
     response_timeout: Duration,
 }
 
@@ -51,22 +59,107 @@ impl Cluster {
             .because(cause)
         })?;
         Ok(Self {
-            client,
+            client: Arc::new(client),
+            connect_limit: CONNECT_STEPS * config.connect_timeout,
             response_timeout: config.response_timeout,
         })
     }
 
+    /// How long connecting may take.
+    pub(super) fn connect_limit(&self) -> Duration {
+        self.connect_limit
+    }
+
     pub(super) async fn connect(&self) -> RedisResult<Nodes> {
+        let mut connection = self.client.get_async_connection().await?;
+        let owners = owners(&mut connection).await?;
+        let topology = Topology {
+            client: self.client.clone(),
+            connect_limit: self.connect_limit,
+            response_timeout: self.response_timeout,
+            current: Mutex::new((connection.clone(), owners)),
+            is_looking: AtomicBool::new(false),
+        };
         Ok(Nodes {
-            connection: self.client.get_async_connection().await?,
+            connection,
+            topology: Arc::new(topology),
             response_timeout: self.response_timeout,
         })
     }
 }
 
+/// To the nodes that the URL names, to one of them for the others, to those, and once more for who
+/// has which slots.
+const CONNECT_STEPS: u32 = 4;
+
+/// Who has which slots, by the latest look, and the connection that knows it.
+struct Topology {
+    client: Arc<ClusterClient>,
+    connect_limit: Duration,
+    response_timeout: Duration,
+    current: Mutex<(ClusterConnection, Owners)>,
+    is_looking: AtomicBool,
+}
+
+/// The ranges of slots, each with the place of its master.
+type Owners = BTreeSet<String>;
+
+impl Topology {
+    fn current(&self) -> MutexGuard<'_, (ClusterConnection, Owners)> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks in the background whether somebody else has the slots of a node that is silent.
+    fn look(self: &Arc<Self>) {
+        const PAUSE: Duration = Duration::from_millis(100);
+        if self.is_looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let topology = self.clone();
+        tokio::spawn(async move {
+            // Whoever waits in vain next has them asked again.
+            let _ = topology.renew_if_changed().await;
+            tokio::time::sleep(PAUSE).await;
+            topology.is_looking.store(false, Ordering::Release);
+        });
+    }
+
+    async fn renew_if_changed(&self) -> RedisResult<()> {
+        let (mut connection, known) = self.current().clone();
+        if within(self.response_timeout, owners(&mut connection)).await? == known {
+            return Ok(());
+        }
+        let renewed = within(self.connect_limit, async {
+            let mut connection = self.client.get_async_connection().await?;
+            let owners = owners(&mut connection).await?;
+            Ok((connection, owners))
+        });
+        *self.current() = renewed.await?;
+        Ok(())
+    }
+}
+
+/// What any of the nodes says.
+async fn owners(connection: &mut ClusterConnection) -> RedisResult<Owners> {
+    let mut slots = redis::cmd("CLUSTER");
+    slots.arg("SLOTS");
+    let anywhere = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+    let told = connection.route_command(slots, anywhere).await?;
+    let Value::Array(ranges) = told.extract_error()? else {
+        return Err((Kind::UnexpectedReturnType, "CLUSTER SLOTS is no list").into());
+    };
+    let of_master = |range: Value| match range {
+        // First, last, the master, and its replicas, in any order.
+        Value::Array(range) => Some(format!("{:?}", range.get(..3)?)),
+        _ => None,
+    };
+    Ok(ranges.into_iter().filter_map(of_master).collect())
+}
+
 #[derive(Clone)]
 pub(in crate::store::redis) struct Nodes {
     connection: ClusterConnection,
+    topology: Arc<Topology>,
     response_timeout: Duration,
 }
 
@@ -76,33 +169,46 @@ impl Nodes {
         &mut self,
         commands: &Pipeline,
     ) -> RedisResult<Vec<RedisResult<Value>>> {
-        within(self.response_timeout, async {
-            if commands.cmd_iter().all(only_reads) {
-                let count = commands.len();
-                let sending = self.connection.req_packed_commands(commands, 0, count);
-                match sending.await {
-                    Err(error) if is_redirection(&error) => {}
-                    answers => {
-                        let answers = answers.map_err(of_one_node)?;
-                        return Ok(answers.into_iter().map(Value::extract_error).collect());
-                    }
+        self.connection = self.topology.current().0.clone();
+        let (limit, topology) = (self.response_timeout, self.topology.clone());
+        let answers = within(limit, self.send_in_turn(commands)).await;
+        if answers.as_ref().is_err_and(RedisError::is_timeout) {
+            topology.look();
+        }
+        answers
+    }
+
+    async fn send_in_turn(&mut self, commands: &Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
+        if commands.cmd_iter().all(only_reads) {
+            let count = commands.len();
+            let sending = self.connection.req_packed_commands(commands, 0, count);
+            match sending.await {
+                Err(error) if is_redirection(&error) => {}
+                answers => {
+                    let answers = answers.map_err(of_one_node)?;
+                    return Ok(answers.into_iter().map(Value::extract_error).collect());
                 }
             }
-            let mut answers = Vec::with_capacity(commands.len());
-            for command in commands.cmd_iter() {
-                let answer = self.follow(command).await;
-                match answer {
-                    Err(error) if !is_answer(&error) => return Err(error),
-                    answer => answers.push(answer),
-                }
+        }
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands.cmd_iter() {
+            let answer = self.follow(command).await;
+            match answer {
+                Err(error) if !is_answer(&error) => return Err(error),
+                answer => answers.push(answer),
             }
-            Ok(answers)
-        })
-        .await
+        }
+        Ok(answers)
     }
 
     pub(in crate::store::redis) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
-        within(self.response_timeout, self.follow(command)).await
+        self.connection = self.topology.current().0.clone();
+        let (limit, topology) = (self.response_timeout, self.topology.clone());
+        let answer = within(limit, self.follow(command)).await;
+        if answer.as_ref().is_err_and(RedisError::is_timeout) {
+            topology.look();
+        }
+        answer
     }
 
     /// Sends a command to the node that has its key.
