@@ -47,6 +47,7 @@ use crate::error::{Error, ErrorKind};
 /// ```text
 /// ACL SETUSER app on >password ~cache:* resetchannels -@all
 ///     +get +mget +pttl +set +setex +psetex +unlink +ping    what the cache sends
+///     +client|tracking                                      to hear of changes (option `near`)
 ///     +evalsha +eval +del +pexpire                          its scripts, and what they call
 ///     +unwatch                                              Cache::pool, beside your own commands
 ///     +select                                               a database other than 0

@@ -24,13 +24,18 @@ async fn forever(n: u64) -> u64 {
     n
 }
 
+#[read_through(name = "copied", ttl = 60, near)]
+async fn copied(n: u64) -> u64 {
+    n
+}
+
 /// Everything that a cache does to a server.
 async fn everything(cache: &Cache) {
     let _ = cache.ping().await;
     for _ in 0..2 {
         let _ = (seconds(1).await, millis(1).await, forever(1).await);
     }
-    let _ = seconds(2).await;
+    let _ = (seconds(2).await, copied(1).await);
     let _ = cache.set(forever::key(3), "junk", None).await;
     let _ = forever(3).await;
     let _ = cache
@@ -76,7 +81,14 @@ fn in_the_log_of(server: &Server) -> Vec<String> {
 }
 
 fn of_one_server() -> Vec<&'static str> {
-    [acl::COMMANDS, acl::SCRIPTS, acl::IN_SCRIPTS, acl::POOL].concat()
+    [
+        acl::COMMANDS,
+        acl::TRACKING,
+        acl::SCRIPTS,
+        acl::IN_SCRIPTS,
+        acl::POOL,
+    ]
+    .concat()
 }
 
 #[tokio::test]

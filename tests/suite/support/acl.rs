@@ -20,6 +20,8 @@ const PASSWORD: &str = "password-of-app";
 pub const COMMANDS: &[&str] = &[
     "+get", "+mget", "+pttl", "+set", "+setex", "+psetex", "+unlink", "+ping",
 ];
+/// Without it there are no copies in the process, and other processes' loads are polled for.
+pub const TRACKING: &[&str] = &["+client|tracking"];
 pub const SCRIPTS: &[&str] = &["+evalsha", "+eval"];
 /// Those are used by scripts only.
 pub const IN_SCRIPTS: &[&str] = &["+del", "+pexpire"];
@@ -28,8 +30,9 @@ pub const DATABASE: &[&str] = &["+select"];
 pub const BEHIND_SENTINELS: &[&str] = &["+role"];
 pub const IN_A_CLUSTER: &[&str] = &["+cluster|slots", "+asking"];
 
-const RIGHTS: [&[&str]; 7] = [
+const RIGHTS: [&[&str]; 8] = [
     COMMANDS,
+    TRACKING,
     SCRIPTS,
     IN_SCRIPTS,
     POOL,
