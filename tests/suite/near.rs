@@ -463,5 +463,6 @@ async fn who_waits_for_the_load_of_another_process_is_woken_when_it_is_stored() 
         delays.push(answered.saturating_duration_since(stored));
     }
     delays.sort();
-    assert!(delays[20] < Duration::from_millis(1), "{delays:?}");
+    // By then polls are 8 to 48 ms apart.
+    assert!(delays[20] < Duration::from_millis(4), "{delays:?}");
 }
