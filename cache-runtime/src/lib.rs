@@ -8,18 +8,54 @@
 //!     Ok(format!("user {user_id}")) // the slow part
 //! }
 //!
-//! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-//! # runtime.block_on(async {
-//! Cache::in_memory().install()?; // or Cache::open("redis://127.0.0.1")?
-//! load_user(7).await?; // a miss: runs the body, stores the value for 60 seconds
-//! load_user(7).await?; // a hit
-//! load_user::invalidate(7).await?; // the next call runs the body again
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # }).unwrap();
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     Cache::open("memory://")?.install()?; // or "redis://127.0.0.1"
+//!     load_user(7).await?; // a miss: runs the body, stores its value for 60 seconds
+//!     load_user(7).await?; // a hit: the body does not run
+//!     load_user::invalidate(7).await?; // the next call runs it again
+//!     Ok(())
+//! }
 //! ```
 //!
-//! [`read_through`] is the attribute and its page the reference of the options; [`Cache`] is the
-//! handle to configure once at startup.
+//! Callers who miss together wait for one of them, in the process and across processes. What was read
+//! before an invalidation is never stored after it. Whatever happens to Redis, the caller gets what the
+//! body returns. Sync functions, methods and trait objects are cached in the same way.
+//!
+//! # Where to read on
+//!
+//! * [The options](macro@read_through) of the attribute, each with an example.
+//! * [The guide](guide): [keys](guide::keys), [freshness](guide::freshness),
+//!   [stampedes](guide::stampedes), [invalidation](guide::invalidation) and transactions,
+//!   [near copies](guide::near), [faults](guide::faults), [testing](guide::testing),
+//!   [observability](guide::observability), [other languages](guide::sharing),
+//!   [what is not promised](guide::limits), [troubleshooting](guide::troubleshooting),
+//!   [migrating](guide::migrating) from `cached` or moka.
+//! * [`Cache`], the handle: open one at the start, install it, shut it down.
+//! * [`Config`], its knobs, the forms of URLs, and the rights that a cache needs on a server.
+//!
+//! # Features
+//!
+//! None is on by default; they add, and each works alone.
+//!
+//! | feature | |
+//! |---|---|
+//! | `cluster` | Redis Cluster, `redis+cluster://` |
+//! | `sentinel` | a master behind sentinels, `redis+sentinel://` |
+//! | `tls-rustls` | TLS by rustls, `rediss://` |
+//! | `tls-native` | TLS by the system's library, `rediss://` |
+//! | `uuid`, `chrono`, `time` | types of those crates in keys |
+//! | `metrics` | counters, gauges and a histogram by the `metrics` crate |
+//! | `testing` | a cache in memory that fails as told, `Cache::failing` |
+//!
+//! # Versions
+//!
+//! Rust 1.88 or newer, Redis 6.0 or newer. By [Semantic Versioning](https://semver.org), a change of a
+//! public item, of the encoding of keys or of what is stored under them is a breaking one; a newer minimum
+//! of Rust is a minor one. The attribute's crate has the same version, and its use through hidden items
+//! is its own.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod behind;
@@ -36,6 +72,8 @@ mod exec;
 mod flight;
 #[cfg(test)]
 mod fuzz;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod json;
 mod keep;
 mod key;
@@ -79,3 +117,13 @@ pub use testing::Faults;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The macro crate cannot run the examples of its own pages.
+#[cfg(doctest)]
+mod attributes {
+    #[doc = include_str!("../../cache-macro/src/read_through.md")]
+    struct ReadThrough;
+
+    #[doc = include_str!("../../cache-macro/src/cache_key.md")]
+    struct CacheKey;
+}
