@@ -49,7 +49,6 @@ use crate::error::{Error, ErrorKind};
 ///     +get +mget +pttl +set +setex +psetex +unlink +ping    what the cache sends
 ///     +client|tracking                                      to hear of changes (option `near`)
 ///     +evalsha +eval +del +pexpire                          its scripts, and what they call
-///     +client|tracking                                      copies of functions with near
 ///     +unwatch                                              Cache::pool, beside your own commands
 ///     +select                                               a database other than 0
 ///     +role                                                 behind sentinels
