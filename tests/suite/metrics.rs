@@ -285,7 +285,7 @@ impl Write for Lines {
 
 #[tokio::test]
 async fn a_load_has_a_span_round_its_body_and_a_hit_has_none() {
-    #[read_through(name = "square", ttl = 60)]
+    #[read_through(name = "spanned", ttl = 60)]
     async fn square(n: u64) -> u64 {
         tracing::info!("in the body");
         n * n
@@ -316,10 +316,10 @@ async fn a_load_has_a_span_round_its_body_and_a_hit_has_none() {
         .map(|line| line.split(" time.").next().unwrap().trim())
         .collect();
     expect![[r#"
-        INFO cache.load{function="square"}: in the body
-        INFO cache.load{function="square" outcome=Filled}: close
-        INFO cache.load{function="square" outcome=Bypassed}: in the body
-        INFO cache.load{function="square" outcome=Bypassed}: close
+        INFO cache.load{function="spanned"}: in the body
+        INFO cache.load{function="spanned" outcome=Filled}: close
+        INFO cache.load{function="spanned" outcome=Bypassed}: in the body
+        INFO cache.load{function="spanned" outcome=Bypassed}: close
     "#]]
     .assert_eq(&(told.join("\n") + "\n"));
 }
