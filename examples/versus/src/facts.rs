@@ -44,10 +44,17 @@ impl Facts {
         let load = self
             .load_before
             .map(|load| format!(", load before the run {load}"));
-        let (cores, load) = (self.cores, load.unwrap_or_default());
-        println!("{cores} cores for callers and server together{load}");
+        let (place, load) = (self.place(), load.unwrap_or_default());
+        println!("{place}{load}");
         println!("redis-server {} on loopback", self.redis_server);
         println!("{}", self.packages());
+    }
+
+    /// Where everything ran.
+    pub fn place(&self) -> String {
+        let plural = if self.cores == 1 { "" } else { "s" };
+        let cores = self.cores;
+        format!("{cores} core{plural} for callers and server together")
     }
 
     pub fn packages(&self) -> String {

@@ -2,6 +2,10 @@
 //!
 //! `cargo run --release` measures everything and prints the tables; see `options` for the rest. A
 //! further peer is one file in `contenders` and one line in its list.
+//!
+//! `taskset -c 0 cargo run --release` keeps callers and server on one core. In a virtual machine a
+//! wake-up of another core takes tens of microseconds, now and then and for all alike, which would be
+//! most of what is measured.
 
 pub mod allocations;
 pub mod chart;

@@ -121,10 +121,7 @@ fn chart(facts: &Facts, hits: &Hits) -> String {
         heading: format!("{callers} async callers"),
         bars: hits.bars(callers),
     };
-    let machine = format!(
-        "{} cores for callers and server together, redis-server {}",
-        facts.cores, facts.redis_server
-    );
+    let machine = format!("{}, redis-server {}", facts.place(), facts.redis_server);
     let footer = [machine, facts.packages()];
     let panels = [panel(64), panel(1024)];
     chart::svg(
