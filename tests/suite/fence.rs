@@ -164,8 +164,15 @@ async fn writer(number: u64, cache: &Cache, fence: Fence, mine: Vec<u64>, hits: 
             (Fence::None, ..) => removed(unfenced::invalidate(key).await),
             (_, 0, 0) => plain::put(key, &value).await.is_ok(),
             (_, _, 0) => stale::put(key, &value).await.is_ok(),
-            (_, 0, 1) => plain::refresh(number, key).await.is_ok(),
-            (_, _, 1) => stale::refresh(number, key).await.is_ok(),
+            // It returns what was loaded, also where the server was away and still has the old one.
+            (_, 0, 1) => {
+                let loaded = plain::refresh(number, key).await;
+                loaded.is_ok() && is_not_before(value, plain::peek(key).await)
+            }
+            (_, _, 1) => {
+                let loaded = stale::refresh(number, key).await;
+                loaded.is_ok() && is_not_before(value, stale::peek(key).await)
+            }
             (_, 0, 2) => removed(cache.invalidate(plain::key(key)).await),
             (_, 0, 3) => deleted(cache, plain::key(key)).await,
             (_, _, 3) => deleted(cache, stale::key(key)).await,
@@ -190,6 +197,10 @@ async fn deleted(cache: &Cache, key: String) -> bool {
         .query_async::<()>(&mut connection)
         .await
         .is_ok()
+}
+
+fn is_not_before(value: u64, stored: Result<Option<u64>, cache_runtime::Error>) -> bool {
+    stored.is_ok_and(|stored| stored.is_some_and(|stored| stored >= value))
 }
 
 fn removed(outcome: Result<Invalidated, cache_runtime::Error>) -> bool {
