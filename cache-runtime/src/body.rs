@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::load::{Load, Place};
+use crate::load::Load;
+use crate::place::Place;
 use crate::run::Run;
 
 thread_local! {

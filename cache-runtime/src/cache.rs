@@ -1,6 +1,7 @@
 //! The handle that programs hold.
 
 mod blocking;
+mod values;
 
 use std::fmt;
 use std::future::Future;
@@ -10,8 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_redis::Pool;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::behind::{Behind, Permit};
 use crate::config::Config;
@@ -20,15 +19,12 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind, Listeners, Listening};
 use crate::exec;
 use crate::flight::Board;
-use crate::json;
-use crate::key::{AsKey, Key};
-use crate::lease::Token;
+use crate::key::Key;
 use crate::lost::Lost;
 use crate::near::Near;
 use crate::owed::Owed;
-use crate::spec::Spec;
 use crate::stats::{Ledger, ServerStats, Stats};
-use crate::store::{Invalidated, Lock, Store};
+use crate::store::Store;
 
 pub use self::blocking::Blocking;
 
@@ -198,62 +194,6 @@ impl Cache {
         self.shared.store.close().await;
     }
 
-    /// Reads the value stored under a key. One that is being loaded is none yet.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Decode`] if it is not JSON of this type, or what kept the server from
-    /// answering.
-    pub async fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, Error> {
-        let key = self.usable(key.as_key())?;
-        let found = self.fetch_many(std::slice::from_ref(&key)).await?.pop();
-        found.flatten().map(|json| json::decode(&json)).transpose()
-    }
-
-    /// Stores a value under a key, by SETEX with a time to live and by SET without.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Encode`] if it cannot be JSON, [`ErrorKind::TooLarge`] if it or its key is too
-    /// long, [`ErrorKind::Ttl`] for a time of zero, or what kept the server from storing it.
-    pub fn set<K: AsKey, T: Serialize + ?Sized>(
-        &self,
-        key: K,
-        value: &T,
-        ttl: Option<Duration>,
-    ) -> impl Future<Output = Result<(), Error>> + Send + use<K, T> {
-        let ready = json::encode(value).map(|json| (self.clone(), key.as_key(), json));
-        async move {
-            let (cache, key, json) = ready?;
-            let key = cache.usable(key)?;
-            cache.put(&key, json, ttl, ttl).await
-        }
-    }
-
-    /// Forgets what is stored under a key. After this returned, no call that begins later is
-    /// answered with a value that was read before, in this process or another, unless it returned
-    /// [`Invalidated::Queued`].
-    ///
-    /// # Errors
-    /// What kept the server from removing it.
-    pub async fn invalidate(&self, key: impl AsKey) -> Result<Invalidated, Error> {
-        let key = self.usable(key.as_key())?;
-        let removed = self.remove(&key).await?;
-        self.tell(removed.event(), "", &key, Duration::default);
-        Ok(removed)
-    }
-
-    /// The same for a value of this function.
-    pub(crate) async fn invalidate_of(
-        &self,
-        spec: &'static Spec,
-        key: Key,
-    ) -> Result<Invalidated, Error> {
-        let key = self.usable(key)?;
-        let removed = self.remove(&key).await?;
-        self.shared.ledger.of(spec).add(removed.event());
-        self.tell(removed.event(), spec.name, &key, Duration::default);
-        Ok(removed)
-    }
-
     /// Calls `listener` with each step of each call, until the returned guard is dropped. It is
     /// called where the step happens, so it should be quick.
     pub fn on_event(&self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Listening {
@@ -323,87 +263,6 @@ impl Cache {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!("the key is longer than {MAX_KEY_BYTES} bytes"),
-            ));
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn fetch_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Error> {
-        let found = self.shared.store.get_many(keys).await?;
-        let value = |(key, json): (&Key, Option<Vec<u8>>)| {
-            // What an owed invalidation has yet to remove is not there for this process.
-            json.filter(|json| Token::read(json).is_none() && !self.shared.owed.contains(key))
-        };
-        Ok(keys.iter().zip(found).map(value).collect())
-    }
-
-    /// Forgotten here before and after: a load that began in between may have read what is removed,
-    /// and so may a read whose value is about to be kept.
-    pub(crate) async fn remove(&self, key: &Key) -> Result<Invalidated, Error> {
-        self.forget_here(key);
-        let removed = self.shared.store.remove(key).await;
-        self.forget_here(key);
-        removed
-    }
-
-    /// What this process has of a key: nobody who comes now is answered with it.
-    pub(crate) fn forget_here(&self, key: &Key) {
-        self.shared.board.detach(key);
-        self.shared.near.forget(key);
-    }
-
-    /// Stores a value as a load would, in two steps: a first step that arrives late is a lease that
-    /// nobody holds, and a second one is refused.
-    pub(crate) async fn put(
-        &self,
-        key: &Key,
-        json: Vec<u8>,
-        ttl: Option<Duration>,
-        kept: Option<Duration>,
-    ) -> Result<(), Error> {
-        self.storable(&json, ttl)?;
-        let store = &self.shared.store;
-        self.forget_here(key);
-        if !store.is_unfenced() {
-            let token = self.seize(key).await?;
-            // Refused, it was invalidated just after it was put.
-            store
-                .fill(key, Lock::Lease, &token, json.clone(), kept)
-                .await?;
-        }
-        if store.is_unfenced() {
-            store.set(key, json, kept).await?;
-        }
-        self.forget_here(key);
-        Ok(())
-    }
-
-    /// A connection that broke while it was idle says so only when it is used: then the token is
-    /// not known to be there, and another is sent on a new connection.
-    async fn seize(&self, key: &Key) -> Result<Token, Error> {
-        let store = &self.shared.store;
-        let token = Token::fresh();
-        match store.seize(key, &token, Spec::LEASE).await {
-            Err(error) if error.kind() == ErrorKind::Unavailable => {}
-            seized => return seized.map(|()| token),
-        }
-        let token = Token::fresh();
-        store.seize(key, &token, Spec::LEASE).await?;
-        Ok(token)
-    }
-
-    pub(crate) fn storable(&self, json: &[u8], ttl: Option<Duration>) -> Result<(), Error> {
-        let max = self.shared.config.max_value_bytes;
-        if json.len() > max {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!("the value is longer than {max} bytes"),
-            ));
-        }
-        if ttl.is_some_and(|ttl| ttl.is_zero()) {
-            return Err(Error::new(
-                ErrorKind::Ttl,
-                "a time to live of zero would expire at once; use none to keep the value",
             ));
         }
         Ok(())

@@ -87,6 +87,7 @@ pub mod metrics;
 mod metrics;
 mod near;
 mod owed;
+mod place;
 mod request;
 mod run;
 mod slot;

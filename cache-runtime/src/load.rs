@@ -1,73 +1,23 @@
 //! A load under way, whatever its type: from the lease to the fill, and what is given back if it
 //! does not come so far.
 
+mod give_back;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use self::give_back::release;
+use self::give_back::{Leaving, give_back};
 use crate::behind::Permit;
-use crate::current::Current;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventKind;
 use crate::exec::{self, Ended};
 use crate::flight::{Leader, Stamp};
-use crate::key::Key;
 use crate::lease::Token;
+use crate::place::Place;
 use crate::run::Run;
 use crate::spec::{Absence, Spec};
-use crate::stats::Counted;
 use crate::store::Lock;
-
-/// Which value of which function a call is about.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) cache: Current,
-    pub(crate) key: Key,
-    pub(crate) spec: &'static Spec,
-    counters: Counted,
-    /// When the call began, as far as anybody wants to know: a hit that nobody listens to does not
-    /// read the clock.
-    began: Option<Instant>,
-}
-
-impl Place {
-    pub(crate) fn new(cache: Current, key: Key, spec: &'static Spec) -> Self {
-        Self {
-            counters: cache.ledger().of(spec),
-            key: key.under(cache.prefix()),
-            spec,
-            began: cache.is_listened_to().then(Instant::now),
-            cache,
-        }
-    }
-
-    pub(crate) fn counters(&self) -> &Counted {
-        &self.counters
-    }
-
-    /// From here on it takes its time.
-    pub(crate) fn begins(&mut self) {
-        self.began.get_or_insert_with(Instant::now);
-    }
-
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.began.map_or(Duration::ZERO, |began| began.elapsed())
-    }
-
-    pub(crate) fn tell(&self, kind: EventKind) {
-        self.counters.add(kind);
-        let elapsed = || self.elapsed();
-        self.cache.tell(kind, self.spec.name, &self.key, elapsed);
-    }
-
-    /// Whether the cache may be asked for this value, here and now.
-    pub(crate) fn is_usable(&self) -> bool {
-        self.cache.check(&self.key).is_ok() && !self.cache.owed().contains(&self.key)
-    }
-
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.cache.is_same(&other.cache) && self.key == other.key
-    }
-}
 
 /// What lets a load store its value.
 #[derive(Debug)]
@@ -208,7 +158,7 @@ impl Load {
     /// The body has returned.
     pub(crate) fn returned(&self) {
         if let (Some(run), Some(place)) = (&self.run, &self.place) {
-            run.returned(&place.counters);
+            run.returned(place.counters());
         }
     }
 
@@ -301,7 +251,7 @@ impl Load {
         let Some(place) = &self.place else {
             return;
         };
-        if place.counters.is_first_unstorable() {
+        if place.counters().is_first_unstorable() {
             let function = place.spec.name;
             tracing::warn!(function, "a value is returned but not stored: {why}");
         }
@@ -365,62 +315,6 @@ impl Drop for Load {
             let tell = giving_back.await;
             drop(tokio::task::spawn_blocking(tell));
         });
-    }
-}
-
-/// What there is to tell. If the server does not hear of it, the token expires. The flight is left
-/// after the first try, since who waits there need not wait for a server that is away.
-async fn give_back(place: &Place, held: &Held, leaving: Leaving) -> Option<EventKind> {
-    let store = place.cache.store();
-    let (key, token) = (&place.key, &held.token);
-    if held.why == Why::Behind && leaving.1 == Ending::Failed {
-        let retry = place.cache.retry();
-        let kept = store.extend(key, held.lock, token, retry).await;
-        return kept.is_ok().then_some(EventKind::RefreshFailed);
-    }
-    let mut released = store.release(key, held.lock, token).await;
-    if released.is_err() {
-        place.cache.lost().add(*token);
-    }
-    drop(leaving);
-    if released.is_err() {
-        released = release(place, held.lock, token).await;
-    }
-    (released.is_ok() && !held.told).then_some(EventKind::Released)
-}
-
-/// Gives a token back, and tries for as long as it can live: until then everybody waits for its
-/// holder.
-pub(crate) async fn release(place: &Place, lock: Lock, token: &Token) -> Result<(), Error> {
-    const LONGEST: Duration = Duration::from_millis(50);
-    let end = Instant::now() + place.spec.lease.unwrap_or(Spec::LEASE);
-    let mut pause = Duration::from_millis(20);
-    let store = place.cache.store();
-    loop {
-        tokio::time::sleep(jittered_wait(pause)).await;
-        pause = (pause * 2).min(LONGEST);
-        let released = store.release(&place.key, lock, token).await;
-        let is_worth_it = |error: &Error| error.is_passing() || store.is_away();
-        if !released.as_ref().is_err_and(is_worth_it) || Instant::now() >= end {
-            return released;
-        }
-    }
-}
-
-/// Leaves the flight when it is dropped.
-#[derive(Debug)]
-struct Leaving(Option<Leader>, Ending);
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        let Some(leader) = self.0.take() else {
-            return;
-        };
-        match self.1 {
-            Ending::Left => drop(leader),
-            Ending::Failed => leader.fail(),
-            Ending::Landed => leader.land(),
-        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Looked;
 use crate::error::ErrorKind;
 use crate::lease::Token;
-use crate::load::{Claim, Load, Place, Why};
+use crate::load::{Claim, Load, Why};
+use crate::place::Place;
 use crate::spec::Spec;
 use crate::store::{Leased, Lock};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::exec;
 use crate::lease::Token;
-use crate::load::{self, Place};
+use crate::load;
+use crate::place::Place;
 use crate::store::Lock;
 
 /// Dropped without an answer, since its caller left or the connection is gone or silent, it gives the

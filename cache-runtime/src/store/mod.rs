@@ -3,12 +3,10 @@
 #[cfg(any(test, feature = "testing"))]
 mod failing;
 mod memory;
+mod reading;
 mod redis;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use deadpool_redis::Pool;
@@ -16,6 +14,7 @@ use deadpool_redis::Pool;
 #[cfg(any(test, feature = "testing"))]
 use self::failing::Failing;
 use self::memory::Memory;
+pub(crate) use self::reading::Reading;
 use self::redis::Redis;
 use crate::config::Config;
 use crate::error::Error;
@@ -45,32 +44,6 @@ pub(crate) enum Left {
     Unknown,
     Forever,
     For(Duration),
-}
-
-/// A read under way. Not boxed where hits are to be fast.
-pub(crate) enum Reading<'a> {
-    /// Nothing needed to be waited for; taken when it is polled.
-    Now(Option<Result<Found, Error>>),
-    Together(redis::Get<'a>),
-    Boxed(Pin<Box<dyn Future<Output = Result<Found, Error>> + Send + 'a>>),
-}
-
-impl Reading<'_> {
-    fn now(found: Result<Found, Error>) -> Self {
-        Self::Now(Some(found))
-    }
-}
-
-impl Future for Reading<'_> {
-    type Output = Result<Found, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Now(found) => found.take().map_or(Poll::Pending, Poll::Ready),
-            Self::Together(get) => Pin::new(get).poll(context),
-            Self::Boxed(reading) => reading.as_mut().poll(context),
-        }
-    }
 }
 
 /// What came of asking for a lease.

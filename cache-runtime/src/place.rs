@@ -1,0 +1,61 @@
+//! Which value of which function a call is about: what everybody who has to do with the call knows.
+
+use std::time::{Duration, Instant};
+
+use crate::current::Current;
+use crate::event::EventKind;
+use crate::key::Key;
+use crate::spec::Spec;
+use crate::stats::Counted;
+
+/// Which value of which function a call is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) cache: Current,
+    pub(crate) key: Key,
+    pub(crate) spec: &'static Spec,
+    counters: Counted,
+    /// When the call began, as far as anybody wants to know: a hit that nobody listens to does not
+    /// read the clock.
+    began: Option<Instant>,
+}
+
+impl Place {
+    pub(crate) fn new(cache: Current, key: Key, spec: &'static Spec) -> Self {
+        Self {
+            counters: cache.ledger().of(spec),
+            key: key.under(cache.prefix()),
+            spec,
+            began: cache.is_listened_to().then(Instant::now),
+            cache,
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &Counted {
+        &self.counters
+    }
+
+    /// From here on it takes its time.
+    pub(crate) fn begins(&mut self) {
+        self.began.get_or_insert_with(Instant::now);
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.map_or(Duration::ZERO, |began| began.elapsed())
+    }
+
+    pub(crate) fn tell(&self, kind: EventKind) {
+        self.counters.add(kind);
+        let elapsed = || self.elapsed();
+        self.cache.tell(kind, self.spec.name, &self.key, elapsed);
+    }
+
+    /// Whether the cache may be asked for this value, here and now.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.cache.check(&self.key).is_ok() && !self.cache.owed().contains(&self.key)
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.cache.is_same(&other.cache) && self.key == other.key
+    }
+}
