@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cache_runtime::ErrorKind;
+use cache_runtime::{Cache, ErrorKind};
 
 use crate::outage::{answers, doubled, hits};
 use crate::support::{Server, until_back};
@@ -62,14 +62,19 @@ async fn a_server_that_takes_no_writes_is_read_from_and_not_asked_to_write() {
             "asked once in a second: {errors}"
         );
         server.cli(&allow);
-        let start = Instant::now();
-        while !cache.stats().server().takes_writes {
-            cache.scope(doubled(fastrand::u64(2000..1 << 40))).await;
-            assert!(
-                start.elapsed() < Duration::from_secs(5),
-                "writes stay suspended"
-            );
-        }
+        until_written_to(&cache).await;
+    }
+}
+
+/// Loads until the server takes what is loaded.
+async fn until_written_to(cache: &Cache) {
+    let start = Instant::now();
+    while !cache.stats().server().takes_writes {
+        cache.scope(doubled(fastrand::u64(2000..1 << 40))).await;
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "writes stay suspended"
+        );
     }
 }
 
@@ -93,14 +98,7 @@ async fn a_demoted_master_is_left_at_once_and_written_to_when_it_is_one_again() 
     // Both connections lead to the wrong server; one of those counted is our own question.
     assert!(connections() >= before + 3);
     server.cli(&["REPLICAOF", "NO", "ONE"]);
-    let start = Instant::now();
-    while !cache.stats().server().takes_writes {
-        cache.scope(doubled(fastrand::u64(2000..1 << 40))).await;
-        assert!(
-            start.elapsed() < Duration::from_secs(5),
-            "writes stay suspended"
-        );
-    }
+    until_written_to(&cache).await;
 }
 
 #[tokio::test]

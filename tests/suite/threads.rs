@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, Invalidated, read_through};
 
@@ -249,13 +249,25 @@ fn calls_of(server: &Server, command: &str) -> u64 {
     calls.map_or(0, |of| of.split(',').next().unwrap().parse().unwrap())
 }
 
+/// Besides the one that asks.
+fn connections(server: &Server) -> u64 {
+    let info = server.cli(&["INFO", "clients"]);
+    let all = info
+        .lines()
+        .find_map(|line| line.strip_prefix("connected_clients:"));
+    all.unwrap().trim().parse::<u64>().unwrap() - 1
+}
+
 #[test]
 fn reads_of_many_threads_travel_together_and_each_gets_its_own() {
     let server = Server::start();
     let cache = server.cache();
-    // The connection for threads is made behind the first of them.
-    read_by_threads(&cache, 16, 10);
-    std::thread::sleep(Duration::from_millis(100));
+    // The connection for threads is made behind the first of them, beside those of the lanes.
+    let begun = Instant::now();
+    while connections(&server) < 3 {
+        read_by_threads(&cache, 16, 10);
+        assert!(begun.elapsed() < Duration::from_secs(5), "none is made");
+    }
     let before = calls_of(&server, "mget") + calls_of(&server, "get");
     read_by_threads(&cache, 16, 500);
     let commands = calls_of(&server, "mget") + calls_of(&server, "get") - before;
