@@ -119,7 +119,12 @@ impl Server {
 
     /// What `redis-cli` answers: another program's view of the server.
     pub fn cli(&self, arguments: &[&str]) -> String {
-        cli(self.port, arguments).expect("redis-cli succeeds")
+        self.try_cli(arguments).expect("redis-cli succeeds")
+    }
+
+    /// None if the server refuses.
+    pub fn try_cli(&self, arguments: &[&str]) -> Option<String> {
+        cli(self.port, arguments)
     }
 
     pub fn keys(&self) -> Vec<String> {
