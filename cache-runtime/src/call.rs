@@ -396,9 +396,13 @@ impl Search {
                     self.place.cache.lost().take(&ours);
                     return self.hold(leader, ours);
                 }
-                // Nobody loads under it any more. If it cannot be given back, it is waited for.
+                // Nobody loads under it any more, so it is not waited for.
                 Ok(Leased::Held(dead)) if self.place.cache.lost().take(&dead) => {
-                    let _ = store.release(&self.place.key, Lock::Lease, &dead).await;
+                    let released = store.release(&self.place.key, Lock::Lease, &dead).await;
+                    if released.is_err() {
+                        self.place.cache.lost().add(dead);
+                        break;
+                    }
                 }
                 Ok(Leased::Unfenced) => return self.unfenced(leader).await,
                 Ok(Leased::Value(json)) => return self.arrived(leader, json, sent),

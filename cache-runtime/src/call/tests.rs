@@ -155,3 +155,27 @@ async fn whatever_happens_at_each_stage_the_counters_add_up_and_nothing_is_left(
         case.await.unwrap();
     }
 }
+
+/// A thread without a runtime, which has no timer to wait by.
+#[test]
+fn a_lease_that_cannot_be_given_back_keeps_nobody() {
+    #[read_through(name = "kept", key = (), crate = crate, ttl = 60)]
+    fn kept() -> u64 {
+        7
+    }
+
+    let faults = Faults::none().at("fill", Faults::down());
+    let cache = Cache::in_memory().failing(faults.at("release", Faults::down()));
+    let _inside = cache.enter();
+    let began = std::time::Instant::now();
+    assert_eq!((kept(), kept()), (7, 7));
+    cache.failing(Faults::none());
+    assert_eq!((kept(), kept()), (7, 7));
+    assert!(
+        began.elapsed() < crate::spec::Spec::LEASE,
+        "it was waited for"
+    );
+    let stats = cache.stats();
+    let of = stats.function("kept").unwrap();
+    assert_eq!((of.loads, of.bypassed, of.hits), (2, 1, 1), "{of:?}");
+}

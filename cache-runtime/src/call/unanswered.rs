@@ -47,6 +47,12 @@ impl Drop for Unanswered {
             return;
         };
         place.cache.lost().add(token);
+        if place.cache.store().answers_at_once() {
+            // Nothing of it is on its way.
+            let giving_back = place.cache.store().release(&place.key, Lock::Lease, &token);
+            let _ = exec::wait(giving_back);
+            return;
+        }
         let giving_back = async move {
             // The command may be on another connection and come after the first of these.
             const PAUSES: [Duration; 3] = [

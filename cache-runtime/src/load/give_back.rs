@@ -26,7 +26,9 @@ pub(super) async fn give_back(place: &Place, held: &Held, leaving: Leaving) -> O
         place.cache.lost().add(*token);
     }
     drop(leaving);
-    if released.is_err() {
+    // A store that answers at once is asked on its caller's own thread, which must not be kept; and
+    // all who could meet the token there are in this process, and know it.
+    if released.is_err() && !store.answers_at_once() {
         released = release(place, held.lock, token).await;
     }
     (released.is_ok() && !held.told).then_some(EventKind::Released)
