@@ -8,6 +8,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, Config, Invalidated, read_through};
@@ -224,12 +225,15 @@ fn no_copy_is_older_than_what_the_server_told_of_a_round_trip_ago() {
     let mut workers = ["0", "1"].map(start);
     workers.iter_mut().for_each(|worker| worker.hears("ready"));
     workers.iter_mut().for_each(Worker::go);
-    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let (done, is_done) = mpsc::channel::<()>();
     let (told, befallen) = std::thread::scope(|scope| {
+        // A worker that fails ends this, too.
+        let done = done;
         let befalling = scope.spawn(|| {
             let is_done = is_done;
             let mut round = 0;
-            while is_done.recv_timeout(Duration::from_millis(60)).is_err() {
+            let pause = Duration::from_millis(60);
+            while is_done.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 befall(&server, round);
                 round += 1;
             }
