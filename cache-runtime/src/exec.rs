@@ -8,7 +8,9 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::OnceLock;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
@@ -74,7 +76,13 @@ pub(crate) fn wait<F: Future>(work: F) -> F::Output {
     let _waiting = Waiting(WAITING.replace(true));
     // Unconstrained: a task that has used up its budget would be told to wait for its scheduler,
     // which this very thread is blocking.
-    pollster::block_on(tokio::task::unconstrained(work))
+    let mut work = pin!(tokio::task::unconstrained(work));
+    // A hit is there at the first look, which then needs nothing that could wake this thread.
+    let mut context = Context::from_waker(Waker::noop());
+    match work.as_mut().poll(&mut context) {
+        Poll::Ready(done) => done,
+        Poll::Pending => pollster::block_on(work),
+    }
 }
 
 thread_local! {

@@ -172,7 +172,7 @@ impl<'a> OnServer<'a> {
         }
     }
 
-    fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         self.pieces().iter().map(|piece| piece.len()).sum()
     }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,9 +52,8 @@ impl<'a> OnTheWay<'a> {
     async fn wait<T>(
         &mut self,
         limit: Duration,
-        answer: impl Future<Output = RedisResult<T>>,
+        mut answer: Pin<&mut impl Future<Output = RedisResult<T>>>,
     ) -> RedisResult<T> {
-        let mut answer = pin!(answer);
         if let Ok(answer) = timeout(limit / 2, answer.as_mut()).await {
             return answer;
         }
@@ -101,9 +100,10 @@ impl Lane {
     ) -> Result<RedisResult<Vec<RedisResult<Value>>>, Error> {
         let mut live = self.link.connection().await?;
         let mut on_the_way = OnTheWay::on(&live.pulse);
-        let answers = on_the_way
-            .wait(self.limit, live.connection.send(commands))
-            .await;
+        let answers = {
+            let asking = pin!(live.connection.send(commands));
+            on_the_way.wait(self.limit, asking).await
+        };
         let silent = on_the_way.ended_in_silence();
         self.heard(&live, silent, answers.as_ref().err());
         for error in answers
@@ -127,9 +127,10 @@ impl Lane {
     async fn send_one_once(&self, command: &Cmd) -> Result<RedisResult<Value>, Error> {
         let mut live = self.link.connection().await?;
         let mut on_the_way = OnTheWay::on(&live.pulse);
-        let answer = on_the_way
-            .wait(self.limit, live.connection.send_one(command))
-            .await;
+        let answer = {
+            let asking = pin!(live.connection.send_one(command));
+            on_the_way.wait(self.limit, asking).await
+        };
         let silent = on_the_way.ended_in_silence();
         self.heard(&live, silent, answer.as_ref().err());
         Ok(answer)

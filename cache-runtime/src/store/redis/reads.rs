@@ -20,12 +20,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, RedisResult, Value, cmd};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::batch::{Queue, Sealed, Turn, Waiter, Wanted};
 use super::failure::{late, read, told, unfit};
 use super::lane::{Again, Lane};
 use crate::error::Error;
+use crate::key::OnServer;
 use crate::store::{Found, Left};
 
 /// The reads of one lane.
@@ -60,18 +61,22 @@ impl Reads {
 
     /// What one caller asks for, by itself.
     async fn get_alone(&self, wanted: Wanted<'_>) -> Result<Found, Error> {
-        let mut get = cmd("GET");
-        get.arg(wanted.name);
-        if !wanted.left {
-            let json = string(self.lane.send_one(&get).await?)?;
-            return Ok(Found {
-                json,
-                ..Found::default()
-            });
+        if wanted.left {
+            // Boxed, or each lone read would have room for this one, which is larger.
+            return Box::pin(self.get_with_time(wanted.name)).await;
         }
+        let json = string(self.lane.send_one(&get(wanted.name)).await?)?;
+        Ok(Found {
+            json,
+            ..Found::default()
+        })
+    }
+
+    /// And for how long it stays yet.
+    async fn get_with_time(&self, name: OnServer<'_>) -> Result<Found, Error> {
         let mut commands = Pipeline::with_capacity(2);
-        commands.add_command(get);
-        commands.cmd("PTTL").arg(wanted.name);
+        commands.add_command(get(name));
+        commands.cmd("PTTL").arg(name);
         let answers = self.lane.send(&commands, Again::Yes).await?;
         let [value, left] = answers.try_into().map_err(|_| unfit())?;
         Ok(Found {
@@ -225,6 +230,13 @@ fn time_left(answer: RedisResult<Value>) -> Result<Left, Error> {
             u64::try_from(left).map_or(Left::Unknown, |left| Left::For(Duration::from_millis(left)))
         }
     })
+}
+
+pub(super) fn get(name: OnServer<'_>) -> Cmd {
+    const COMMAND: &str = "GET";
+    let mut get = Cmd::with_capacity(2, COMMAND.len() + name.len());
+    get.arg(COMMAND).arg(name);
+    get
 }
 
 /// What GET found. What is no string was never ours: MGET finds nothing there, and GET says so.

@@ -20,7 +20,7 @@ use super::batch::MOST_KEYS;
 use super::connect::Connector;
 use super::failure::{Class, class, told, unfit};
 use super::health::{AsOf, Health};
-use super::reads::{bytes, list, string};
+use super::reads::{bytes, get, list, string};
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
@@ -149,10 +149,10 @@ impl Threads {
             let count = queue.waiting.len().min(MOST_KEYS - 1);
             queue.waiting.drain(..count).collect()
         });
-        let asked = match batch.0.is_empty() {
-            true => self.ask_alone(name),
-            false => self.ask_for(name, &batch.0),
-        };
+        if batch.0.is_empty() {
+            return Some(string(self.ask(&get(name))?));
+        }
+        let asked = self.ask_for(name, &batch.0);
         // The next one is on its way while these answers are given out.
         drop(leading);
         match asked? {
@@ -166,13 +166,6 @@ impl Threads {
                 answers.pop().map(Ok)
             }
         }
-    }
-
-    fn ask_alone(&self, name: OnServer<'_>) -> Option<Asked> {
-        let mut get = Cmd::new();
-        get.arg("GET").arg(name);
-        let json = string(self.ask(&get)?);
-        Some(json.map(|json| vec![json]))
     }
 
     fn ask_for(&self, name: OnServer<'_>, others: &[Waiting]) -> Option<Asked> {
