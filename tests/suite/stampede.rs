@@ -303,7 +303,8 @@ async fn whatever_becomes_of_a_leader_its_followers_have_their_answer() {
                 assert_eq!(answer.unwrap(), Ok(key), "{leaves:?}");
             }
             let late = released.elapsed().saturating_sub(BODY);
-            assert!(late < Duration::from_millis(100), "{leaves:?}: {late:?}");
+            // Not for as long as a lease lives, which is three seconds.
+            assert!(late < Duration::from_secs(1), "{leaves:?}: {late:?}");
             assert_eq!(FIRST.load(Relaxed), 2, "{leaves:?}");
         }
     }
@@ -333,22 +334,26 @@ async fn a_leader_that_is_never_polled_again_is_waited_for_no_longer_than_follow
 #[tokio::test]
 async fn a_source_that_fails_is_done_with_500_callers_in_few_rounds() {
     static BODIES: AtomicU64 = AtomicU64::new(0);
+    /// The longest row of bodies of which each began when the one before it had ended.
+    static ROUNDS: AtomicU64 = AtomicU64::new(0);
     #[read_through(ttl = 60)]
     async fn load() -> Result<u64, ()> {
         BODIES.fetch_add(1, Relaxed);
+        let round = ROUNDS.load(Relaxed) + 1;
         tokio::time::sleep(BODY).await;
+        ROUNDS.fetch_max(round, Relaxed);
         Err(())
     }
 
     let server = Server::start();
     for cache in [server.cache(), Cache::in_memory()] {
         BODIES.store(0, Relaxed);
-        let start = Instant::now();
+        ROUNDS.store(0, Relaxed);
         let callers = (0..500).map(|_| cache.scope(load()));
         assert!(join_all(callers).await.iter().all(Result::is_err));
         // 1 + 1 + 2 + 4 + .. callers a round: 500 are done in ten.
-        let rounds = start.elapsed().as_secs_f64() / BODY.as_secs_f64();
-        assert!(rounds < 12.0, "{rounds} rounds");
+        let rounds = ROUNDS.load(Relaxed);
+        assert!((8..=12).contains(&rounds), "{rounds} rounds");
         assert!(BODIES.load(Relaxed) <= 500);
     }
 }

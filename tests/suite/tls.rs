@@ -1,5 +1,7 @@
 //! TLS to real servers, with certificates that are made here.
 
+use std::time::Duration;
+
 use cache_runtime::{Cache, Config, ErrorKind, read_through};
 
 use crate::support::{Authority, Server};
@@ -15,7 +17,14 @@ fn cube(n: u64) -> u64 {
 }
 
 fn trusting(authority: &Authority, port: u16) -> Config {
-    Config::new(format!("rediss://127.0.0.1:{port}")).root_certificates(authority.pem())
+    trusting_at(authority, format!("rediss://127.0.0.1:{port}"))
+}
+
+fn trusting_at(authority: &Authority, url: String) -> Config {
+    // The handshakes of a debug build take their time on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let config = Config::new(url).root_certificates(authority.pem());
+    config.connect_timeout(PATIENCE).response_timeout(PATIENCE)
 }
 
 async fn stores_and_finds(cache: &Cache) {
@@ -159,8 +168,7 @@ async fn sentinels_and_their_master_are_spoken_to_by_tls() {
     .collect();
     let _sentinel = Sentinel::watching(master, replica, port, &lines);
     let url = format!("rediss+sentinel://127.0.0.1:{own_port}/main");
-    let config = Config::new(url).root_certificates(authority.pem());
-    stores_and_finds(&Cache::new(config).unwrap()).await;
+    stores_and_finds(&Cache::new(trusting_at(&authority, url)).unwrap()).await;
 }
 
 #[cfg(all(feature = "cluster", feature = "tls-rustls"))]
@@ -188,8 +196,7 @@ async fn the_nodes_of_a_cluster_are_spoken_to_by_tls() {
     let by_tls = ["--tls".to_owned(), "--cacert".to_owned(), authority.file()];
     let _cluster = Cluster::of(&arguments, &places, &by_tls);
     let url = format!("rediss+cluster://{}", places.join(","));
-    let config = Config::new(url).root_certificates(authority.pem());
-    let cache = Cache::new(config).unwrap();
+    let cache = Cache::new(trusting_at(&authority, url)).unwrap();
     stores_and_finds(&cache).await;
     for n in 0..32 {
         assert_eq!(cache.scope(square(n)).await, n * n);
