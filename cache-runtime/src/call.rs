@@ -283,9 +283,10 @@ impl Search {
             let watch = watch.filter(|_| !cache.owed().contains(key));
             self.watch = watch.map(|watch| Box::new((watch, Left::Unknown)));
         }
+        let size = self.place.counters().sizes.expected();
         match self.watch {
-            Some(_) => cache.store().get_watched(key),
-            None => cache.store().get(key, spec.stale.is_some()),
+            Some(_) => cache.store().get_watched(key, size),
+            None => cache.store().get(key, spec.stale.is_some(), size),
         }
     }
 
@@ -299,7 +300,12 @@ impl Search {
                 return None;
             }
         };
-        let json = stored.json.filter(|json| Token::read(json).is_none())?;
+        let sizes = &self.place.counters().sizes;
+        let Some(json) = stored.json.filter(|json| Token::read(json).is_none()) else {
+            sizes.saw_none();
+            return None;
+        };
+        sizes.saw(json.len());
         self.watch = self.watch.take().filter(|_| stored.watched);
         if let Some(watch) = &mut self.watch {
             watch.1 = stored.left;

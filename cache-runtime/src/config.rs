@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub(crate) use self::pem::Pem;
 use crate::error::{Error, ErrorKind};
+use crate::size;
 
 /// How a [`Cache`](crate::Cache) is set up.
 ///
@@ -102,7 +103,7 @@ impl Config {
             connect_timeout: Duration::from_millis(250),
             response_timeout: Duration::from_millis(100),
             pool_size: 8,
-            max_value_bytes: 1 << 20,
+            max_value_bytes: size::LONGEST,
             memory_bytes: 64 << 20,
             max_refreshes: 64,
             retry: Duration::from_secs(10),
@@ -138,14 +139,17 @@ impl Config {
     }
 
     /// How many connections [`Cache::pool`](crate::Cache::pool) holds at most, 8 by default. The
-    /// cache's own calls share one connection that is not of this pool.
+    /// cache's own calls share a few connections that are not of this pool.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
         self
     }
 
     /// The largest JSON text that is stored, 1 MiB by default: a larger value is returned but not
-    /// stored, since it would hold up everything behind it on the connection.
+    /// stored. Functions with values over 64 KB have a connection of their own, on which they are
+    /// read a few at a time, 8 MiB together at most, so that none holds up a small one. Where a larger
+    /// value is to be stored, [`response_timeout`](Self::response_timeout) must be long enough for it
+    /// to arrive.
     pub fn max_value_bytes(mut self, bytes: usize) -> Self {
         self.max_value_bytes = bytes;
         self

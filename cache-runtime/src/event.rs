@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::metrics;
+use crate::size::Sizes;
 
 /// One step of a call of an annotated function, or of an invalidation; or a change of the server's
 /// state.
@@ -121,6 +122,7 @@ pub(crate) struct Counters {
     counts: [AtomicU64; KINDS],
     meters: metrics::OfFunction,
     had_unstorable: AtomicBool,
+    pub(crate) sizes: Sizes,
 }
 
 impl Counters {
@@ -130,6 +132,7 @@ impl Counters {
             counts: Default::default(),
             meters: metrics::OfFunction::new(cache, function),
             had_unstorable: AtomicBool::new(false),
+            sizes: Sizes::default(),
         }
     }
 

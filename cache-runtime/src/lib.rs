@@ -90,6 +90,7 @@ mod owed;
 mod place;
 mod request;
 mod run;
+mod size;
 mod slot;
 mod spec;
 mod stats;

@@ -211,6 +211,7 @@ impl Load {
             self.came_to(EventKind::Unstorable);
             return false;
         }
+        place.counters().sizes.saw(json.len());
         let kept = keep_time(place.spec, ttl);
         cache.near().forget(&place.key);
         // The claim stays here until the answer is: if the caller leaves meanwhile, the token is

@@ -11,6 +11,7 @@ mod fence;
 mod foreign;
 mod key_vectors;
 mod keys;
+mod large;
 mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
 mod metrics;

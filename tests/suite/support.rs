@@ -8,6 +8,8 @@ mod callers;
 #[cfg(feature = "cluster")]
 #[path = "support/cluster.rs"]
 mod cluster;
+#[path = "support/monitor.rs"]
+mod monitor;
 #[cfg(feature = "sentinel")]
 #[path = "support/sentinel.rs"]
 mod sentinel;
@@ -27,6 +29,7 @@ use cache_runtime::{Cache, Config};
 pub use self::callers::Callers;
 #[cfg(feature = "cluster")]
 pub use self::cluster::Cluster;
+pub use self::monitor::{Monitor, READS, Sent, connections};
 #[cfg(feature = "sentinel")]
 pub use self::sentinel::Sentinel;
 #[cfg(any(feature = "tls-rustls", feature = "tls-native"))]

@@ -30,6 +30,7 @@ impl Search {
     pub(super) async fn elsewhere(&self, leader: &Leader, holder: &Token) -> Elsewhere {
         self.place.tell(EventKind::Waited);
         let store = self.place.cache.store();
+        let size = self.place.counters().sizes.expected();
         let mut pause = SHORTEST;
         let mut expires = None;
         loop {
@@ -40,8 +41,8 @@ impl Search {
             let sent = leader.stamp();
             let asked = Instant::now();
             let found = match &watch {
-                Some(_) => store.get_watched(&self.place.key).await,
-                None => store.get(&self.place.key, true).await,
+                Some(_) => store.get_watched(&self.place.key, size).await,
+                None => store.get(&self.place.key, true, size).await,
             };
             let found = match found {
                 Ok(found) => found,

@@ -24,6 +24,7 @@ use crate::lease::Token;
 use crate::metrics::OfMemory;
 use crate::near::Near;
 use crate::owed::Owed;
+use crate::size::Size;
 #[cfg(any(test, feature = "testing"))]
 use crate::testing::Faults;
 
@@ -145,11 +146,11 @@ impl Store {
         }
     }
 
-    /// What stands under the key, and with `left` for how long yet. What is no string was never
-    /// ours and counts as nothing.
-    pub(crate) fn get<'a>(&'a self, key: &'a Key, left: bool) -> Reading<'a> {
+    /// What stands under the key, of about this size, and with `left` for how long yet. What is no
+    /// string was never ours and counts as nothing.
+    pub(crate) fn get<'a>(&'a self, key: &'a Key, left: bool, size: Size) -> Reading<'a> {
         match self {
-            Self::Redis(redis) => redis.get(key, left),
+            Self::Redis(redis) => redis.get(key, left, size),
             #[cfg(any(test, feature = "testing"))]
             Self::Memory { memory, failing } if failing.is_on() => {
                 let work = move || memory.get(key, left);
@@ -168,9 +169,9 @@ impl Store {
 
     /// The same, with the time left, in a way that the near tier is told of the next change where
     /// that is possible. Its watch of the key must be there before.
-    pub(crate) fn get_watched<'a>(&'a self, key: &'a Key) -> Reading<'a> {
+    pub(crate) fn get_watched<'a>(&'a self, key: &'a Key, size: Size) -> Reading<'a> {
         match self {
-            Self::Redis(redis) => redis.get_watched(key),
+            Self::Redis(redis) => redis.get_watched(key, size),
             #[cfg(any(test, feature = "testing"))]
             Self::Memory { memory, failing } if failing.is_on() => {
                 let work = move || memory.get_watched(key);

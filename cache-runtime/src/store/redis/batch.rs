@@ -13,10 +13,14 @@ use std::task::{Context, Poll, Waker};
 use super::failure::ended;
 use crate::error::Error;
 use crate::key::OnServer;
+use crate::size::{LARGE, Size};
 use crate::store::Found;
 
 pub(super) const MOST_KEYS: usize = 128;
 pub(super) const MOST_BATCHES: usize = 4;
+/// What a batch may be expected to be answered with, under one deadline: large values of so many
+/// bytes together, or a single one. Small ones are no more than that however many.
+const MOST_BYTES: usize = MOST_KEYS * LARGE;
 /// So many must wait for a further batch beside one that is under way.
 const WORTH_ANOTHER: usize = 64;
 
@@ -26,6 +30,7 @@ pub(super) struct Wanted<'a> {
     pub(super) name: OnServer<'a>,
     /// And for how long it stays yet.
     pub(super) left: bool,
+    pub(super) size: Size,
 }
 
 /// The meeting point of a sender and those who wait for what it gets.
@@ -111,6 +116,8 @@ struct Open {
     /// The keys, one behind the other.
     names: Vec<u8>,
     members: Vec<Member>,
+    /// Bytes that its large values are expected to have together.
+    room: usize,
 }
 
 /// Where a key ends, and whether its time is asked for.
@@ -131,6 +138,7 @@ impl Open {
             batch: Arc::new(batch),
             names: Vec::with_capacity(keys * USUAL_KEY),
             members: Vec::with_capacity(keys),
+            room: 0,
         }
     }
 
@@ -138,12 +146,17 @@ impl Open {
         wanted.name.write_to(&mut self.names);
         let (end, left) = (self.names.len(), wanted.left);
         self.members.push(Member { end, left });
+        self.room = self.room.saturating_add(wanted.size.room());
         self.batch.waiting().push(Some(waker.clone()));
         Waiter {
             batch: self.batch.clone(),
             index: self.members.len() - 1,
             is_new: true,
         }
+    }
+
+    fn has_room_for(&self, size: Size) -> bool {
+        self.members.is_empty() || self.room.saturating_add(size.room()) <= MOST_BYTES
     }
 
     fn seal(self) -> Sealed {
@@ -227,6 +240,8 @@ pub(super) struct Queue {
     under_way: usize,
     /// How many keys went out together last; one where callers come one at a time.
     last: usize,
+    /// What was sent last may be answered with large values.
+    is_heavy: bool,
 }
 
 pub(super) enum Turn {
@@ -242,31 +257,53 @@ impl Queue {
         if self.under_way == 0 && self.last <= 1 {
             self.under_way = 1;
             self.last = 1;
+            self.is_heavy = wanted.size.room() > 0;
             return Turn::Alone;
+        }
+        if !self.open.has_room_for(wanted.size) {
+            self.close();
         }
         let waiter = self.open.join(wanted, waker);
         if self.open.members.len() == MOST_KEYS {
-            let full = std::mem::replace(&mut self.open, Open::with_room_for(MOST_KEYS));
-            self.full.push_back(full);
+            self.close();
         }
-        let is_worth_it = self.waiting() >= WORTH_ANOTHER && self.under_way < MOST_BATCHES;
-        if self.under_way == 0 || is_worth_it {
+        if self.under_way == 0 || self.is_another_worth_it() {
             self.under_way += 1;
             return Turn::WaitAndSend(waiter);
         }
         Turn::Wait(waiter)
     }
 
+    /// Beside what is under way. Not of large values, nor beside them: in the deadline of one batch
+    /// the other would count, too.
+    fn is_another_worth_it(&self) -> bool {
+        let next = self.full.front().unwrap_or(&self.open);
+        self.waiting() >= WORTH_ANOTHER
+            && self.under_way < MOST_BATCHES
+            && !self.is_heavy
+            && next.room == 0
+    }
+
+    fn close(&mut self) {
+        let full = self.take_open();
+        self.full.push_back(full);
+    }
+
+    fn take_open(&mut self) -> Open {
+        let next = Open::with_room_for(self.open.members.len());
+        std::mem::replace(&mut self.open, next)
+    }
+
     /// Seals the next batch. If nobody waits, this sender is done.
     pub(super) fn seal(&mut self) -> Option<Sealed> {
         while self.waiting() > 0 {
-            let next = self.full.pop_front().unwrap_or_else(|| {
-                let room = Open::with_room_for(self.open.members.len());
-                std::mem::replace(&mut self.open, room)
-            });
+            let full = self.full.pop_front();
+            let next = full.unwrap_or_else(|| self.take_open());
+            let is_heavy = next.room > 0;
             let sealed = next.seal();
             if sealed.len() > 0 {
                 self.last = sealed.len();
+                self.is_heavy = is_heavy;
                 return Some(sealed);
             }
         }
@@ -295,6 +332,7 @@ impl Queue {
         self.last > 1
     }
 
+    /// At most: of large values there are fewer in a batch that is full.
     fn waiting(&self) -> usize {
         self.full.len() * MOST_KEYS + self.open.members.len()
     }

@@ -147,7 +147,7 @@ impl Lane {
         match class(error) {
             Class::Late if silent => self.link.suspect(live.number),
             // Others were answered meanwhile: the connection is well, the server is slow.
-            Class::Late => health.late(1),
+            Class::Late => self.link.late(1),
             Class::Dead => self.link.lost(live.number),
             class => {
                 live.pulse.answered();

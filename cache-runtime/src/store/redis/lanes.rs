@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use redis::{Pipeline, RedisResult, Value};
+use redis::{Arg, Cmd, Pipeline, RedisResult, Value};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::task::AbortHandle;
 
@@ -23,44 +23,71 @@ use super::debts::Debts;
 use super::failure::late;
 use super::health::Health;
 use super::lane::{Again, Lane};
-use super::link::Link;
+use super::link::{Carries, Link};
 use super::reads::Reads;
 use super::threads::Threads;
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
+use crate::size::{LARGE, Size};
 use crate::store::{Found, Reading};
 
-type ByRuntime = Mutex<HashMap<Id, Arc<Pair>>>;
+type ByRuntime = Mutex<HashMap<Id, Arc<Bundle>>>;
 
 pub(super) struct Lanes {
     number: u64,
-    make: Box<dyn Fn() -> Pair + Send + Sync>,
+    make: Box<dyn Fn() -> Bundle + Send + Sync>,
     health: Arc<Health>,
     /// Bounds all that one call here does, connecting included.
     limit: Duration,
-    io: Arc<Pair>,
+    io: Arc<Bundle>,
     threads: Arc<Threads>,
     by_runtime: Arc<ByRuntime>,
 }
 
-/// The lanes of one runtime: reads do not wait behind what is written.
-struct Pair {
+/// The lanes of one runtime: reads do not wait behind what is written, and neither of them behind a
+/// large value. A lane has no connection before it is used, so that the third costs nothing where all
+/// values are small.
+struct Bundle {
     writes: Arc<Lane>,
     reads: Arc<Reads>,
+    large: Arc<Reads>,
     suits: AtomicU8,
     /// Watches for the end of the runtime.
     watch: OnceLock<AbortHandle>,
 }
 
-impl Pair {
+impl Bundle {
     fn close(&self) {
         self.writes.close();
         self.reads.close();
+        self.large.close();
+    }
+
+    fn to_read(&self, size: Size) -> &Arc<Reads> {
+        if size.is_large() {
+            &self.large
+        } else {
+            &self.reads
+        }
+    }
+
+    fn to_write(&self, commands: &Pipeline) -> &Lane {
+        if is_large(commands) {
+            self.large.lane()
+        } else {
+            &self.writes
+        }
     }
 }
 
-impl Drop for Pair {
+/// Whether a value in it is.
+fn is_large(commands: &Pipeline) -> bool {
+    let mut arguments = commands.cmd_iter().flat_map(Cmd::args_iter);
+    arguments.any(|argument| matches!(argument, Arg::Simple(bytes) if bytes.len() > LARGE))
+}
+
+impl Drop for Bundle {
     fn drop(&mut self) {
         if let Some(watch) = self.watch.get() {
             watch.abort();
@@ -82,13 +109,15 @@ impl Lanes {
     ) -> Self {
         let threads = Threads::new(connector.clone(), health.clone());
         let of_lanes = health.clone();
-        let lane = move || {
-            let link = Link::new(connector.clone(), of_lanes.clone(), debts.clone(), None);
+        let lane = move |carries| {
+            let (health, debts) = (of_lanes.clone(), debts.clone());
+            let link = Link::new(connector.clone(), health, debts, carries);
             Arc::new(Lane::new(link, connector.response_timeout()))
         };
-        let make = move || Pair {
-            writes: lane(),
-            reads: Arc::new(Reads::new(lane(), limit)),
+        let make = move || Bundle {
+            writes: lane(Carries::Small),
+            reads: Arc::new(Reads::new(lane(Carries::Small), limit)),
+            large: Arc::new(Reads::new(lane(Carries::Large), limit)),
             suits: AtomicU8::new(UNKNOWN),
             watch: OnceLock::new(),
         };
@@ -111,6 +140,7 @@ impl Lanes {
         }
         if exec::is_waiting()
             && !wanted.left
+            && !wanted.size.is_large()
             && let Some(json) = self.threads.get(wanted.name)
         {
             let found = |json| Found {
@@ -120,19 +150,20 @@ impl Lanes {
             return Reading::now(json.map(found));
         }
         match self.last() {
-            Some(pair) => Reading::Together(pair.reads.get(wanted)),
+            Some(bundle) => Reading::Together(bundle.to_read(wanted.size).get(wanted)),
             None => Reading::Boxed(Box::pin(self.get_at_first(wanted))),
         }
     }
 
     async fn get_at_first(&self, wanted: Wanted<'_>) -> Result<Found, Error> {
-        if let Some(pair) = self.of_caller().await {
-            return pair.reads.get(wanted).await;
+        if let Some(bundle) = self.of_caller().await {
+            return bundle.to_read(wanted.size).get(wanted).await;
         }
-        let (reads, name, left) = (self.io.reads.clone(), wanted.name.to_string(), wanted.left);
+        let reads = self.io.to_read(wanted.size).clone();
+        let (name, Wanted { left, size, .. }) = (wanted.name.to_string(), wanted);
         let reading = exec::on_io(self.limit, async move {
             let name = OnServer::whole(&name);
-            reads.get(Wanted { name, left }).await
+            reads.get(Wanted { name, left, size }).await
         });
         reading.await?.unwrap_or_else(|| Err(late()))
     }
@@ -144,11 +175,13 @@ impl Lanes {
         again: Again,
     ) -> Result<Vec<RedisResult<Value>>, Error> {
         self.health.check()?;
-        if let Some(pair) = self.of_caller().await {
-            return pair.writes.send(&commands, again).await;
+        if let Some(bundle) = self.of_caller().await {
+            return bundle.to_write(&commands).send(&commands, again).await;
         }
-        let lane = self.io.writes.clone();
-        let sending = exec::on_io(self.limit, async move { lane.send(&commands, again).await });
+        let io = self.io.clone();
+        let sending = exec::on_io(self.limit, async move {
+            io.to_write(&commands).send(&commands, again).await
+        });
         sending.await?.unwrap_or_else(|| Err(late()))
     }
 
@@ -161,14 +194,14 @@ impl Lanes {
         // First the one by which it is known that no other may be made.
         self.io.close();
         self.threads.close();
-        for pair in std::mem::take(&mut *lock(&self.by_runtime)).values() {
-            pair.close();
+        for bundle in std::mem::take(&mut *lock(&self.by_runtime)).values() {
+            bundle.close();
         }
     }
 
     /// The lanes that this thread used last, if they still are the caller's. Most threads belong to
     /// one runtime for ever, so that no map needs to be locked to find them.
-    fn last(&self) -> Option<Arc<Pair>> {
+    fn last(&self) -> Option<Arc<Bundle>> {
         if exec::is_waiting() || self.io.writes.is_closed() {
             return None;
         }
@@ -177,49 +210,49 @@ impl Lanes {
             let last = last.borrow();
             let last = last.as_ref();
             last.filter(|last| last.lanes == self.number && last.runtime == id)?
-                .pair
+                .bundle
                 .upgrade()
         };
         LAST.try_with(last).ok().flatten()
     }
 
-    fn remember(&self, pair: &Arc<Pair>) {
+    fn remember(&self, bundle: &Arc<Bundle>) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
         let last = Last {
             lanes: self.number,
             runtime: runtime.id(),
-            pair: Arc::downgrade(pair),
+            bundle: Arc::downgrade(bundle),
         };
         // A thread that ends has no use for it.
         let _ = LAST.try_with(|of| of.replace(Some(last)));
     }
 
     /// The lanes of the caller's runtime, if its own task can use them.
-    async fn of_caller(&self) -> Option<Arc<Pair>> {
-        let pair = self.of_runtime()?;
-        match pair.suits.load(Ordering::Relaxed) {
+    async fn of_caller(&self) -> Option<Arc<Bundle>> {
+        let bundle = self.of_runtime()?;
+        match bundle.suits.load(Ordering::Relaxed) {
             SUITABLE => {
-                self.remember(&pair);
-                return Some(pair);
+                self.remember(&bundle);
+                return Some(bundle);
             }
             UNSUITABLE => return None,
             _ => {}
         }
         // The first connection is made in a task: an unsuitable runtime panics there, for itself.
-        let (lane, limit) = (pair.writes.clone(), self.limit);
+        let (lane, limit) = (bundle.writes.clone(), self.limit);
         let trying = tokio::spawn(async move { tokio::time::timeout(limit, lane.settle()).await });
         let suits = if trying.await.is_ok() {
             SUITABLE
         } else {
             UNSUITABLE
         };
-        pair.suits.store(suits, Ordering::Relaxed);
-        (suits == SUITABLE).then_some(pair)
+        bundle.suits.store(suits, Ordering::Relaxed);
+        (suits == SUITABLE).then_some(bundle)
     }
 
-    fn of_runtime(&self) -> Option<Arc<Pair>> {
+    fn of_runtime(&self) -> Option<Arc<Bundle>> {
         // Where a panic ends the program, no runtime is tried.
         if exec::is_waiting() || self.io.writes.is_closed() || cfg!(panic = "abort") {
             return None;
@@ -229,19 +262,19 @@ impl Lanes {
             return None;
         }
         let id = runtime.id();
-        let pair = {
+        let bundle = {
             let mut by_runtime = lock(&self.by_runtime);
-            if let Some(pair) = by_runtime.get(&id) {
-                return Some(pair.clone());
+            if let Some(bundle) = by_runtime.get(&id) {
+                return Some(bundle.clone());
             }
-            let pair = Arc::new((self.make)());
-            by_runtime.insert(id, pair.clone());
-            pair
+            let bundle = Arc::new((self.make)());
+            by_runtime.insert(id, bundle.clone());
+            bundle
         };
         let entry = Entry {
             by_runtime: Arc::downgrade(&self.by_runtime),
             id,
-            pair: Arc::downgrade(&pair),
+            bundle: Arc::downgrade(&bundle),
         };
         // Dropped by the runtime when it ends, and the entry with it: in this very call if it is
         // ending, so the lock is not held here.
@@ -250,8 +283,8 @@ impl Lanes {
             std::future::pending::<()>().await;
         });
         // It is new, so nothing was set before.
-        let _ = pair.watch.set(watch.abort_handle());
-        Some(pair)
+        let _ = bundle.watch.set(watch.abort_handle());
+        Some(bundle)
     }
 }
 
@@ -263,10 +296,10 @@ thread_local! {
 struct Last {
     lanes: u64,
     runtime: Id,
-    pair: Weak<Pair>,
+    bundle: Weak<Bundle>,
 }
 
-fn lock(by_runtime: &ByRuntime) -> MutexGuard<'_, HashMap<Id, Arc<Pair>>> {
+fn lock(by_runtime: &ByRuntime) -> MutexGuard<'_, HashMap<Id, Arc<Bundle>>> {
     by_runtime.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -274,7 +307,7 @@ fn lock(by_runtime: &ByRuntime) -> MutexGuard<'_, HashMap<Id, Arc<Pair>>> {
 struct Entry {
     by_runtime: Weak<ByRuntime>,
     id: Id,
-    pair: Weak<Pair>,
+    bundle: Weak<Bundle>,
 }
 
 impl Drop for Entry {
@@ -283,7 +316,8 @@ impl Drop for Entry {
             return;
         };
         let mut by_runtime = lock(&by_runtime);
-        let is_ours = |pair: &Arc<Pair>| std::ptr::eq(Arc::as_ptr(pair), self.pair.as_ptr());
+        let is_ours =
+            |bundle: &Arc<Bundle>| std::ptr::eq(Arc::as_ptr(bundle), self.bundle.as_ptr());
         if by_runtime.get(&self.id).is_some_and(is_ours) {
             by_runtime.remove(&self.id);
         }

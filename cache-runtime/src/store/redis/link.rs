@@ -39,11 +39,22 @@ pub(super) struct Link {
     connector: Arc<Connector>,
     health: Arc<Health>,
     debts: Debts,
-    /// Told of by the server, on a lane that is tracked.
-    changes: Option<Arc<Changes>>,
+    carries: Carries,
     /// Read by every call, so it is held for no longer than a copy takes.
     state: Mutex<State>,
     closed: AtomicBool,
+}
+
+/// What a connection is for.
+pub(super) enum Carries {
+    /// What is answered at once by a server that is well.
+    Small,
+    /// Values that take their time: that one is late says nothing of the server, and whoever asks on
+    /// another connection need not hear of it. A server that is away is found out by the attempts to
+    /// reach it.
+    Large,
+    /// What the server tells of changes, too.
+    Pushes(Arc<Changes>),
 }
 
 #[derive(Default)]
@@ -64,18 +75,17 @@ pub(super) struct Live {
 }
 
 impl Link {
-    /// On a lane that is tracked, with those who hear of `changes`.
     pub(super) fn new(
         connector: Arc<Connector>,
         health: Arc<Health>,
         debts: Debts,
-        changes: Option<Arc<Changes>>,
+        carries: Carries,
     ) -> Arc<Self> {
         Arc::new(Self {
             connector,
             health,
             debts,
-            changes,
+            carries,
             state: Mutex::default(),
             closed: AtomicBool::new(false),
         })
@@ -103,7 +113,7 @@ impl Link {
     /// and what this one had to tell of earlier ones may be lost. Called without the lock, since it
     /// drops what is the user's.
     fn lose_track(&self) {
-        if let Some(changes) = &self.changes {
+        if let Carries::Pushes(changes) = &self.carries {
             changes.lose_track();
         }
     }
@@ -160,13 +170,24 @@ impl Link {
     pub(super) fn suspect(self: &Arc<Self>, number: u64) {
         let mut state = self.state();
         if state.is_at(number) {
-            if state.trial.is_none() {
+            if state.trial.is_none() && self.tells_of_the_server() {
                 self.health.suspect();
             }
             self.try_another(&mut state).late += 1;
             drop(state);
             self.lose_track();
         }
+    }
+
+    /// So many commands were not answered in time, though the connection is well.
+    pub(super) fn late(&self, commands: u64) {
+        if self.tells_of_the_server() {
+            self.health.late(commands);
+        }
+    }
+
+    fn tells_of_the_server(&self) -> bool {
+        !matches!(self.carries, Carries::Large)
     }
 
     /// Makes up for what is owed, now.
@@ -230,9 +251,9 @@ impl Link {
     /// A new connection to a server that answers in time, with nothing owed any more.
     async fn connect(&self) -> Result<Connection, Error> {
         let connecting = async {
-            match &self.changes {
-                None => self.connector.connect().await,
-                Some(changes) => changes.connect(&self.connector).await,
+            match &self.carries {
+                Carries::Pushes(changes) => changes.connect(&self.connector).await,
+                Carries::Small | Carries::Large => self.connector.connect().await,
             }
         };
         let connecting = patiently(self.connector.connect_limit(), connecting);

@@ -42,6 +42,7 @@ use crate::key::Key;
 use crate::metrics::OfServer;
 use crate::near::Near;
 use crate::owed::Owed;
+use crate::size::Size;
 
 #[derive(Debug)]
 pub(crate) struct Redis {
@@ -106,17 +107,18 @@ impl Redis {
         self.health.outages()
     }
 
-    pub(crate) fn get<'a>(&'a self, key: &'a Key, left: bool) -> Reading<'a> {
+    pub(crate) fn get<'a>(&'a self, key: &'a Key, left: bool, size: Size) -> Reading<'a> {
         let name = key.under_prefix(&self.prefix);
-        self.lanes.get(Wanted { name, left })
+        self.lanes.get(Wanted { name, left, size })
     }
 
-    /// Through the lane that is tracked, if there is one.
-    pub(crate) fn get_watched<'a>(&'a self, key: &'a Key) -> Reading<'a> {
+    /// Through the lane that is tracked, if there is one, however large the value: what is read on
+    /// another is not told of there.
+    pub(crate) fn get_watched<'a>(&'a self, key: &'a Key, size: Size) -> Reading<'a> {
         Reading::Boxed(Box::pin(async move {
-            match self.tracking.get(self.name(key)).await {
+            match self.tracking.get(self.name(key), size).await {
                 Some(found) => found,
-                None => self.get(key, true).await,
+                None => self.get(key, true, size).await,
             }
         }))
     }

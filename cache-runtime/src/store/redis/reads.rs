@@ -46,6 +46,10 @@ impl Reads {
         }
     }
 
+    pub(super) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
     pub(super) fn close(&self) {
         self.lane.close();
     }

@@ -20,12 +20,13 @@ use super::debts::Debts;
 use super::failure::{Class, class, is_passing, late};
 use super::health::Health;
 use super::lane::Lane;
-use super::link::Link;
+use super::link::{Carries, Link};
 use super::reads::Reads;
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
 use crate::near::Near;
+use crate::size::Size;
 use crate::store::Found;
 
 pub(super) struct Tracking {
@@ -52,8 +53,8 @@ impl Tracking {
             is_told: AtomicBool::new(false),
         });
         let reads = || {
-            let (health, changes) = (health.clone(), Some(changes.clone()));
-            let link = Link::new(connector.clone(), health, debts.clone(), changes);
+            let (health, carries) = (health.clone(), Carries::Pushes(changes.clone()));
+            let link = Link::new(connector.clone(), health, debts.clone(), carries);
             let lane = Lane::new(link, connector.response_timeout());
             Arc::new(Reads::new(Arc::new(lane), limit))
         };
@@ -69,7 +70,7 @@ impl Tracking {
     }
 
     /// Reads so that the next change is told of; `None` where nothing is tracked.
-    pub(super) async fn get(&self, name: String) -> Option<Result<Found, Error>> {
+    pub(super) async fn get(&self, name: String, size: Size) -> Option<Result<Found, Error>> {
         let Some(reads) = &self.reads else {
             self.changes
                 .tell_once("there is more than one server to hear from");
@@ -81,7 +82,8 @@ impl Tracking {
         let reads = reads.clone();
         let reading = exec::on_io(self.limit, async move {
             let name = OnServer::whole(&name);
-            reads.get(Wanted { name, left: true }).await
+            let left = true;
+            reads.get(Wanted { name, left, size }).await
         });
         let found = match reading.await {
             Ok(found) => found.unwrap_or_else(|| Err(late())),

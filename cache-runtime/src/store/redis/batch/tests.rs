@@ -1,14 +1,16 @@
 use super::*;
 
-fn wanted(name: &str) -> Wanted<'_> {
-    Wanted {
-        name: OnServer::whole(name),
-        left: false,
-    }
+fn take_turn(queue: &mut Queue, name: &str) -> Turn {
+    take_turn_for(queue, name, Size::Small)
 }
 
-fn take_turn(queue: &mut Queue, name: &str) -> Turn {
-    queue.take_turn(wanted(name), Waker::noop())
+fn take_turn_for(queue: &mut Queue, name: &str, size: Size) -> Turn {
+    let wanted = Wanted {
+        name: OnServer::whole(name),
+        left: false,
+        size,
+    };
+    queue.take_turn(wanted, Waker::noop())
 }
 
 fn wait(queue: &mut Queue, name: &str) -> Waiter {
@@ -173,4 +175,55 @@ fn after_a_burst_a_lone_caller_sends_at_once_again() {
     assert_eq!(queue.seal().unwrap().len(), 1);
     assert!(queue.leave());
     assert!(matches!(take_turn(&mut queue, "b"), Turn::Alone));
+}
+
+/// Lets a thousand come who expect such values: how many senders there are, and how many keys in each
+/// batch.
+fn a_thousand_of(size: Size) -> (usize, Vec<usize>) {
+    let mut queue = Queue::default();
+    let mut senders = 0;
+    let mut waiting = Vec::new();
+    for n in 0..1000 {
+        match take_turn_for(&mut queue, &n.to_string(), size) {
+            Turn::Alone => senders += 1,
+            Turn::Wait(waiter) => waiting.push(waiter),
+            Turn::WaitAndSend(waiter) => {
+                senders += 1;
+                waiting.push(waiter);
+            }
+        }
+    }
+    assert!(queue.end_alone());
+    let batches = std::iter::from_fn(|| queue.seal());
+    (senders, batches.map(|batch| batch.len()).collect())
+}
+
+#[test]
+fn large_values_go_out_few_at_a_time_and_one_batch_after_the_other() {
+    for (size, keys) in [
+        (Size::Large(100_000), 83),
+        (Size::Large(1 << 20), 8),
+        (Size::Unknown, 8),
+        (Size::Large(8 << 20), 1),
+        (Size::Large(usize::MAX - 1), 1),
+    ] {
+        let (senders, batches) = a_thousand_of(size);
+        assert_eq!(senders, 1, "{size:?}");
+        let (last, full) = batches.split_last().unwrap();
+        assert!(full.iter().all(|&of| of == keys), "{size:?}: {batches:?}");
+        assert!(*last <= keys, "{size:?}: {batches:?}");
+    }
+}
+
+#[test]
+fn beside_a_large_value_small_ones_wait() {
+    let mut queue = Queue::default();
+    let large = take_turn_for(&mut queue, "large", Size::Large(1 << 20));
+    assert!(matches!(large, Turn::Alone));
+    for n in 0..200 {
+        assert!(matches!(
+            take_turn(&mut queue, &n.to_string()),
+            Turn::Wait(_)
+        ));
+    }
 }

@@ -65,7 +65,7 @@ impl Link {
         };
         if late > 0 && (found.is_err() || !prompt) {
             // So it was the server, and not our own driver, that kept them waiting.
-            self.health.late(late);
+            self.late(late);
         }
         match found? {
             Some(connection) => self.take(connection, as_of),

@@ -1,0 +1,233 @@
+//! Values over 64 KB travel apart, so that small ones do not wait behind them. The server's own word
+//! (MONITOR) tells what came on which connection.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cache_runtime::{Cache, Config, Seen, blocking, observe, read_through};
+
+use crate::proxy::Proxy;
+use crate::support::{Monitor, READS, Sent, Server, connections};
+
+const LARGE: usize = 100_000;
+
+#[read_through(name = "small", ttl = 60)]
+async fn small(id: u64) -> u64 {
+    id
+}
+
+#[read_through(name = "large", ttl = 60)]
+async fn large(id: u64) -> String {
+    id.to_string().repeat(LARGE)
+}
+
+#[read_through(name = "megabyte", ttl = 60)]
+async fn megabyte(_id: u64) -> String {
+    "x".repeat(1_000_000)
+}
+
+#[read_through(name = "huge", ttl = 60)]
+async fn huge(id: u64) -> String {
+    id.to_string().repeat(8_000_000)
+}
+
+#[read_through(name = "copied", ttl = 60, near)]
+async fn copied(id: u64) -> String {
+    id.to_string().repeat(LARGE)
+}
+
+#[read_through(name = "small_sync", ttl = 60)]
+fn small_sync(id: u64) -> u64 {
+    id
+}
+
+#[read_through(name = "large_sync", ttl = 60)]
+fn large_sync(id: u64) -> String {
+    id.to_string().repeat(LARGE)
+}
+
+const LEASES: &[&str] = &["SET"];
+const FILLS: &[&str] = &["EVALSHA", "EVAL"];
+
+/// The only one.
+fn one<'a>(connections: &BTreeSet<&'a str>) -> &'a str {
+    assert_eq!(connections.len(), 1, "{connections:?}");
+    connections.first().unwrap()
+}
+
+/// Each call of the future is in the lanes of the runtime's workers.
+async fn spawned<F: Future<Output: Send> + Send + 'static>(cache: &Cache, call: F) -> F::Output {
+    tokio::spawn(cache.scope(call)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_writes_and_large_values_each_have_a_connection() {
+    let server = Server::start();
+    let cache = server.cache();
+    spawned(&cache, async { (small(1).await, large(1).await) }).await;
+    let monitor = Monitor::of(&server);
+    for id in [1, 1, 2, 2] {
+        assert_eq!(spawned(&cache, small(id)).await, id);
+        assert_eq!(spawned(&cache, large(id)).await.len(), LARGE);
+    }
+    let sent = monitor.end(&server);
+    let of = |names, key| one(&connections(&sent, names, key));
+    let (reads, apart) = (of(READS, ":small:"), of(READS, ":large:"));
+    let writes = of(LEASES, ":small:2");
+    assert_eq!(of(LEASES, ":large:2"), writes, "a lease is small");
+    assert_eq!(of(FILLS, ":small:2"), writes);
+    assert_eq!(of(FILLS, ":large:2"), apart, "what is filled is not");
+    let all = BTreeSet::from([reads, writes, apart]);
+    assert_eq!(all.len(), 3, "{all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_a_large_value_that_another_process_stored_knows_from_then_on() {
+    let server = Server::start();
+    spawned(&server.cache(), large(7)).await;
+    // Another cache, as another process has it.
+    let cache = server.cache();
+    spawned(&cache, small(7)).await;
+    let read = async |call| {
+        let monitor = Monitor::of(&server);
+        spawned(&cache, call).await;
+        let sent = monitor.end(&server);
+        one(&connections(&sent, READS, ":large:")).to_owned()
+    };
+    let first = read(large(7)).await;
+    let second = read(large(7)).await;
+    assert_ne!(first, second);
+    assert_eq!(read(large(7)).await, second);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cache_of_small_values_has_no_connection_for_large_ones() {
+    #[read_through(name = "of_size", ttl = 60, lease = false)]
+    async fn of_size(bytes: usize) -> String {
+        "x".repeat(bytes)
+    }
+    let server = Server::start();
+    let cache = server.cache();
+    let connections = || server.cli(&["CLIENT", "LIST"]).lines().count();
+    for _ in 0..2 {
+        spawned(&cache, of_size(10)).await;
+    }
+    let before = connections();
+    spawned(&cache, of_size(LARGE)).await;
+    assert_eq!(connections(), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_many_read_what_is_huge_no_small_read_is_behind_it() {
+    const CALLERS: u64 = 8;
+    let server = Server::start();
+    let config = server.config().max_value_bytes(16 << 20);
+    // However slow the machine.
+    let config = config.response_timeout(Duration::from_secs(10));
+    let cache = Cache::new(config).unwrap();
+    spawned(&cache, small(0)).await;
+    for id in 0..4 {
+        spawned(&cache, huge(id)).await;
+    }
+    let monitor = Monitor::of(&server);
+    let huge = (0..CALLERS).map(|n| tokio::spawn(cache.scope(observe(huge(n % 4)))));
+    let huge: Vec<_> = huge.collect();
+    while !huge.iter().all(|call| call.is_finished()) {
+        let (_, seen) = spawned(&cache, observe(small(0))).await;
+        assert_eq!(seen, Seen::Stored);
+    }
+    for call in huge {
+        assert_eq!(call.await.unwrap().1, Seen::Stored);
+    }
+    let sent = monitor.end(&server);
+    let small = connections(&sent, READS, ":small:");
+    assert!(small.is_disjoint(&connections(&sent, READS, ":huge:")));
+    // Two would share one deadline.
+    let of_two = |sent: &&Sent| sent.command.matches(":huge:").count() > 1;
+    assert!(sent.iter().find(of_two).is_none());
+    assert_eq!(cache.stats().server().outages, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_read_what_nobody_has_seen_yet_do_not_ask_for_it_all_at_once() {
+    const CALLERS: u64 = 32;
+    let server = Server::start();
+    let filling = server.cache();
+    for id in 0..CALLERS {
+        spawned(&filling, megabyte(id)).await;
+    }
+    let cache = server.cache();
+    spawned(&cache, small(0)).await;
+    let monitor = Monitor::of(&server);
+    let calls = (0..CALLERS).map(|id| tokio::spawn(cache.scope(megabyte(id))));
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap();
+    }
+    let sent = monitor.end(&server);
+    let keys = |sent: &Sent| sent.command.matches(":megabyte:").count();
+    assert!(sent.iter().all(|sent| keys(sent) <= 8), "{sent:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_value_that_is_late_says_nothing_of_the_server() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let config = Config::new(proxy.url()).response_timeout(Duration::from_millis(300));
+    let cache = Cache::new(config).unwrap();
+    spawned(&cache, async { (small(1).await, large(1).await) }).await;
+    // The proxy passes on 4096 bytes at a time.
+    proxy.delay(Duration::from_millis(40));
+    for _ in 0..2 {
+        let late = (0..12).map(|_| tokio::spawn(cache.scope(observe(large(1)))));
+        let late: Vec<_> = late.collect();
+        while !late.iter().all(|call| call.is_finished()) {
+            let (_, seen) = spawned(&cache, observe(small(1))).await;
+            assert_eq!(seen, Seen::Stored);
+        }
+        for call in late {
+            let (value, seen) = call.await.unwrap();
+            assert_eq!(value.len(), LARGE);
+            assert_ne!(seen, Seen::Stored);
+        }
+    }
+    assert_eq!(cache.stats().server().outages, 0);
+}
+
+#[test]
+fn threads_do_not_wait_behind_large_values_either() {
+    let server = Server::start();
+    let cache = server.cache();
+    let _inside = cache.enter();
+    large_sync(1);
+    // The connection for threads is made behind.
+    while blocking::observe(|| small_sync(1)).1 != Seen::Stored {}
+    let monitor = Monitor::of(&server);
+    for _ in 0..10 {
+        small_sync(1);
+        large_sync(1);
+    }
+    let sent = monitor.end(&server);
+    let small = connections(&sent, READS, ":small_sync:");
+    let large = connections(&sent, READS, ":large_sync:");
+    assert!(!small.is_empty() && !large.is_empty());
+    assert!(small.is_disjoint(&large), "{small:?} {large:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_near_function_has_copies_of_large_values_too() {
+    let server = Server::start();
+    let cache = server.cache();
+    spawned(&cache, copied(1)).await;
+    let near = async || spawned(&cache, observe(copied(1))).await.1 == Seen::Near;
+    let until_near = async { while !near().await {} };
+    let until_near = tokio::time::timeout(Duration::from_secs(5), until_near);
+    until_near.await.expect("it is read where it is tracked");
+    server.cli(&[
+        "SET",
+        &cache.scope(async { copied::key(1) }).await,
+        "\"changed\"",
+    ]);
+    let until_changed = async { while spawned(&cache, copied(1)).await != "changed" {} };
+    let until_changed = tokio::time::timeout(Duration::from_secs(5), until_changed);
+    until_changed.await.expect("its change is told of");
+}
