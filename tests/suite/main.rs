@@ -1,6 +1,7 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
 mod behind;
+mod burst;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod coherence;

@@ -20,6 +20,7 @@ use crate::miss::Miss;
 use crate::near::NearHits;
 use crate::stampede::{CALLERS_EACH, Followers, PROCESSES, Stampede};
 use crate::values::Size;
+use crate::woken::Woken;
 
 /// All that was measured.
 pub struct Figures {
@@ -27,6 +28,9 @@ pub struct Figures {
     pub allocations: Result<Allocations, String>,
     pub stampede: Stampede,
     pub followers: Followers,
+    pub woken: Option<Woken>,
+    /// The median time of a lone caller after a burst, to that of one in a cache without.
+    pub after_burst: f64,
     pub miss: Miss,
     pub outage_micros: f64,
     pub near: Near,
@@ -112,6 +116,12 @@ const SERVER_CPU: fn(&Slice) -> f64 = |slice| slice.probed;
 
 pub fn all(figures: &Figures) -> Vec<Goal> {
     let mut goals = of_tasks(&figures.hits);
+    goals.push(goal(
+        "G4",
+        "p50 at 1: after a burst of 1024 / without",
+        AtMost(1.05),
+        Ok(figures.after_burst),
+    ));
     goals.extend(of_near(figures));
     goals.extend(of_allocations(figures));
     goals.extend(of_threads(&figures.hits));
@@ -293,6 +303,7 @@ fn of_loads(figures: &Figures) -> Vec<Goal> {
     let Figures {
         stampede,
         followers,
+        woken,
         miss,
         ..
     } = figures;
@@ -322,6 +333,12 @@ fn of_loads(figures: &Figures) -> Vec<Goal> {
             "commands while 1023 followers wait",
             AtMost(0.0),
             followers.polls.ok_or(LATE),
+        ),
+        goal(
+            "G15",
+            "follower in another process: p50 after the fill, us",
+            AtMost(1000.0),
+            woken.map(|of| of.p50_micros).ok_or(UNKNOWN),
         ),
         goal(
             "G16",

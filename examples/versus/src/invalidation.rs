@@ -1,6 +1,6 @@
 //! How soon another process, with a copy of its own, sees that a value changed.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use redis::Commands;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::contenders::{ours, ours_near};
 use crate::measure::at;
 use crate::server::Server;
 use crate::values::{TTL_SECONDS, cold_key};
-use crate::worker::{Worker, wait_to_go};
+use crate::worker::{Worker, now_micros, wait_to_go};
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Seen {
@@ -78,10 +78,4 @@ pub fn work(runtime: &Handle, url: &str, id: u64) {
             .block_on(runtime.spawn(watch))
             .expect("watching does not panic");
     }
-}
-
-/// By the one clock that processes share.
-fn now_micros() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.expect("the clock is set").as_secs_f64() * 1e6
 }

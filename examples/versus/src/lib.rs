@@ -8,6 +8,7 @@
 //! most of what is measured.
 
 pub mod allocations;
+pub mod burst;
 pub mod chart;
 pub mod contenders;
 pub mod facts;
@@ -22,4 +23,5 @@ pub mod outage;
 pub mod server;
 pub mod stampede;
 pub mod values;
+pub mod woken;
 pub mod worker;

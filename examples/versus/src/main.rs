@@ -16,7 +16,7 @@ use versus::options::{Effort, Options, USAGE};
 use versus::server::Server;
 use versus::stampede::{self, Followers, Stampede};
 use versus::worker::WORKER;
-use versus::{invalidation, outage};
+use versus::{burst, invalidation, outage, woken};
 
 fn main() -> ExitCode {
     let runtime = Runtime::new().expect("a runtime can be started");
@@ -42,6 +42,7 @@ fn work(runtime: &Handle, role: &str, url: &str, id: &str) {
     match role {
         stampede::ROLE => stampede::work(runtime, url, id),
         invalidation::ROLE => invalidation::work(runtime, url, id),
+        woken::ROLE => woken::work(runtime, url),
         _ => eprintln!("there is no worker called {role}"),
     }
 }
@@ -61,6 +62,8 @@ fn run(runtime: &Handle, options: &Options) -> ExitCode {
             "allocations": figures.allocations.as_ref().ok(),
             "bodies_for_a_cold_key": figures.stampede,
             "followers_of_1024_callers": figures.followers,
+            "followers_in_another_process": figures.woken,
+            "lone_caller_after_a_burst": figures.after_burst,
             "miss": figures.miss,
             "added_micros_while_redis_is_down": figures.outage_micros,
             "near": figures.near,
@@ -106,6 +109,8 @@ fn measure(runtime: &Handle, server: &Server, effort: Effort) -> Figures {
         allocations,
         stampede,
         followers,
+        woken: woken::measure(runtime, server),
+        after_burst: burst::after_to_without(runtime, server, effort),
         miss,
         outage_micros: outage::added_micros(runtime, effort),
         near: Near {

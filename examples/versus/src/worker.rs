@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The first argument of a process that was started to be one of these.
 pub const WORKER: &str = "worker";
@@ -34,9 +35,11 @@ impl Worker {
     }
 
     pub fn go(&mut self) {
-        self.input
-            .write_all(b"go\n")
-            .expect("the worker waits for it");
+        self.say("go");
+    }
+
+    pub fn say(&mut self, word: &str) {
+        writeln!(self.input, "{word}").expect("the worker waits for it");
     }
 
     /// What it says next; nothing once it has ended.
@@ -57,8 +60,18 @@ impl Drop for Worker {
 /// process that started it may be gone.
 pub fn wait_to_go() -> bool {
     println!("ready");
+    wait_for_word().is_some()
+}
+
+/// In the worker: what it is told next; nothing once the process that started it is gone.
+pub fn wait_for_word() -> Option<String> {
     let mut line = String::new();
-    std::io::stdin()
-        .read_line(&mut line)
-        .is_ok_and(|read| read > 0)
+    let read = std::io::stdin().read_line(&mut line).ok()?;
+    (read > 0).then(|| line.trim_end().to_owned())
+}
+
+/// By the one clock that processes share.
+pub fn now_micros() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("the clock is set").as_secs_f64() * 1e6
 }
