@@ -78,7 +78,7 @@ impl Bound {
     }
 }
 
-const SONIC: &str = "not there yet: needs a faster decoder as a feature";
+const SONIC: &str = "not built: sonic-rs made such a hit 1.2 times as fast, and 1.3 was asked for";
 const LATE: &str = "not measured: the machine was too busy to count in time";
 const UNKNOWN: &str = "not measured";
 const UNSEEN: &str = "not measured: a change was not seen";
