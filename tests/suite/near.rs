@@ -82,7 +82,7 @@ async fn seen<F: Future>(call: impl Fn() -> F) -> [Seen; 3] {
 const WARMING: [Seen; 3] = [Seen::Loaded, Seen::Stored, Seen::Near];
 
 /// Until a call is answered as it should be, which may take as long as a push.
-async fn soon<T: PartialEq + std::fmt::Debug, F: Future<Output = T>>(
+pub(crate) async fn soon<T: PartialEq + std::fmt::Debug, F: Future<Output = T>>(
     call: impl Fn() -> F,
     right: T,
 ) {
@@ -95,7 +95,7 @@ async fn soon<T: PartialEq + std::fmt::Debug, F: Future<Output = T>>(
 
 /// Until there is a copy. The server's word of the fill may still be on its way when the value is
 /// read, and then the value is read once more.
-async fn warm<F: Future>(call: impl Fn() -> F) {
+pub(crate) async fn warm<F: Future>(call: impl Fn() -> F) {
     soon(|| async { observe(call()).await.1 }, Seen::Near).await;
 }
 

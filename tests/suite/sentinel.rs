@@ -3,14 +3,20 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, ErrorKind, read_through};
+use cache_runtime::{Cache, ErrorKind, Invalidated, Seen, observe, read_through};
 
+use crate::near::{soon, warm};
 use crate::support::{Callers, Sentinel};
 
 const KEYS: u64 = 64;
 
 #[read_through(name = "square", ttl = 60)]
 async fn square(n: u64) -> u64 {
+    n * n
+}
+
+#[read_through(name = "copied", ttl = 60, near)]
+async fn copied(n: u64) -> u64 {
     n * n
 }
 
@@ -111,4 +117,39 @@ async fn a_master_that_was_demoted_is_left_at_its_first_refusal() {
         assert_eq!(cache.scope(square(3)).await, 9);
         assert!(began.elapsed() < Duration::from_secs(2));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_go_with_a_killed_master_and_the_next_one_tells_of_changes() {
+    let mut sentinel = Sentinel::start();
+    let cache = Cache::open(&sentinel.url()).unwrap();
+    let seen = || async { cache.scope(observe(copied(7))).await.1 };
+    cache.scope(warm(|| copied(7))).await;
+    sentinel.master.cli(&["SET", &copied::key(7), "50"]);
+    soon(|| cache.scope(copied(7)), 50).await;
+    cache.scope(warm(|| copied(7))).await;
+    sentinel.master.kill();
+    soon(seen, Seen::Bypassed).await;
+    sentinel.wait_for_promotion();
+    cache.scope(warm(|| copied(7))).await;
+    sentinel.replica.cli(&["SET", &copied::key(7), "51"]);
+    soon(|| cache.scope(copied(7)), 51).await;
+}
+
+/// The old one lives on, and with it the connection that it would push on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_of_a_master_that_was_demoted_are_gone_once_that_is_known() {
+    let sentinel = Sentinel::start();
+    let cache = Cache::open(&sentinel.url()).unwrap();
+    cache.scope(warm(|| copied(7))).await;
+    sentinel.change_places();
+    // It hears of no change any more.
+    sentinel.master.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    sentinel.replica.cli(&["SET", &copied::key(7), "50"]);
+    let invalidated = cache.scope(copied::invalidate(8)).await.unwrap();
+    assert_eq!(invalidated, Invalidated::Queued);
+    soon(|| cache.scope(copied(7)), 50).await;
+    cache.scope(warm(|| copied(7))).await;
+    sentinel.replica.cli(&["SET", &copied::key(7), "51"]);
+    soon(|| cache.scope(copied(7)), 51).await;
 }

@@ -74,6 +74,11 @@ impl Sentinel {
         self.port
     }
 
+    pub fn url(&self) -> String {
+        let login = &self.master.login;
+        format!("redis+sentinel://{login}127.0.0.1:{}/main", self.port)
+    }
+
     /// With sentinels before it that refuse and that never say a word.
     pub fn url_behind(&self, silent: u16) -> String {
         let (refuses, port) = (free_port(), self.port);

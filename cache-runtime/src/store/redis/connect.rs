@@ -13,8 +13,7 @@ use std::time::Duration;
 use deadpool_redis::{Manager, Pool, Runtime};
 use redis::aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind as Kind, Pipeline, ProtocolVersion, RedisError,
-    RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, RedisError, RedisResult, Value,
 };
 
 use self::address::Address;
@@ -66,6 +65,20 @@ impl Server {
             Self::Sentinels(_) => None,
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => None,
+        }
+    }
+
+    /// The one that has all keys, as it is now.
+    async fn master(&self) -> RedisResult<Client> {
+        match self {
+            Self::One(client) => Ok(client.as_ref().clone()),
+            #[cfg(feature = "sentinel")]
+            Self::Sentinels(sentinels) => sentinels.master().await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => {
+                let kind = redis::ErrorKind::InvalidClientConfig;
+                Err((kind, "a cluster has more than one").into())
+            }
         }
     }
 }
@@ -165,27 +178,21 @@ impl Connector {
     }
 
     pub(super) async fn connect(&self) -> RedisResult<Connection> {
-        match &self.server {
-            Server::One(client) => {
-                let settings = AsyncConnectionConfig::new()
-                    .set_connection_timeout(None)
-                    .set_response_timeout(None);
-                let connection = client.get_multiplexed_async_connection_with_config(&settings);
-                connection.await.map(Connection::One)
-            }
-            #[cfg(feature = "sentinel")]
-            Server::Sentinels(sentinels) => {
-                let settings = self.settings().set_connection_timeout(None);
-                sentinels.connect(&settings).await.map(Connection::One)
-            }
-            #[cfg(feature = "cluster")]
-            Server::Cluster(cluster) => cluster.connect().await.map(Connection::Cluster),
+        #[cfg(feature = "cluster")]
+        if let Server::Cluster(cluster) = &self.server {
+            return cluster.connect().await.map(Connection::Cluster);
         }
+        let settings = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let client = self.server.master().await?;
+        let connection = client.get_multiplexed_async_connection_with_config(&settings);
+        connection.await.map(Connection::One)
     }
 
-    /// Whether there is one server, whose pushes tell all that there is to tell.
+    /// Whether all keys are on one server, whose pushes tell all that there is to tell.
     pub(super) fn can_push(&self) -> bool {
-        self.server.one().is_some()
+        !self.is_cluster()
     }
 
     /// A connection of RESP3, on which the server can push.
@@ -193,9 +200,7 @@ impl Connector {
         &self,
         pushes: impl AsyncPushSender,
     ) -> RedisResult<Connection> {
-        let Some(client) = self.server.one() else {
-            return Err((Kind::InvalidClientConfig, "there is more than one server").into());
-        };
+        let client = self.server.master().await?;
         let info = client.get_connection_info().clone();
         let speaking = info.redis_settings().clone();
         let speaking = speaking.set_protocol(ProtocolVersion::RESP3);

@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{EventKind, Listeners};
 use crate::exec;
 use crate::metrics::OfServer;
+use crate::near::Near;
 
 /// Between two probes at least, however long the first one took.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -36,6 +37,7 @@ pub(super) struct Health {
     suspicions: AtomicU64,
     forbids_reads: AtomicBool,
     closed: AtomicBool,
+    near: Arc<Near>,
     listeners: Arc<Listeners>,
     meter: OfServer,
 }
@@ -44,6 +46,7 @@ impl Health {
     pub(super) fn new(
         connector: Arc<Connector>,
         prefix: &str,
+        near: &Arc<Near>,
         listeners: &Arc<Listeners>,
     ) -> Arc<Self> {
         let probed = match prefix {
@@ -60,6 +63,7 @@ impl Health {
             suspicions: AtomicU64::new(0),
             forbids_reads: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            near: near.clone(),
             listeners: listeners.clone(),
             meter: OfServer::new(prefix),
         })
@@ -129,6 +133,8 @@ impl Health {
             Class::RefusesAll => self.refused(copy(error)),
             Class::Demoted => {
                 self.demotions.fetch_add(1, Ordering::Relaxed);
+                // What it pushes is no longer what changes, and copies ask no connection.
+                self.near.forget_all();
             }
             _ => {}
         }

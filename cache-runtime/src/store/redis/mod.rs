@@ -68,7 +68,7 @@ impl Redis {
         listeners: &Arc<Listeners>,
     ) -> Result<Self, Error> {
         let connector = Arc::new(Connector::new(config)?);
-        let health = Health::new(connector.clone(), &config.prefix, listeners);
+        let health = Health::new(connector.clone(), &config.prefix, near, listeners);
         let debts = Debts::new(owed, &config.prefix, &connector);
         let limit = config.connect_timeout + config.response_timeout;
         Ok(Self {

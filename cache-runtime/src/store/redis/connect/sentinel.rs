@@ -5,11 +5,8 @@
 
 use std::panic::resume_unwind;
 
-use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, ConnectionInfo, ErrorKind as Kind, RedisError, RedisResult, TlsMode,
-};
+use redis::{Client, ConnectionInfo, ErrorKind as Kind, RedisError, RedisResult, TlsMode};
 use tokio::task::JoinSet;
 
 use super::address::Watched;
@@ -39,10 +36,8 @@ impl Sentinels {
         })
     }
 
-    pub(super) async fn connect(
-        &self,
-        settings: &AsyncConnectionConfig,
-    ) -> RedisResult<MultiplexedConnection> {
+    /// The master that they name now.
+    pub(super) async fn master(&self) -> RedisResult<Client> {
         let mut lookups = JoinSet::new();
         for sentinel in &self.watched.sentinels {
             let mut client = self.client(sentinel)?;
@@ -51,10 +46,7 @@ impl Sentinels {
         let mut failed = None;
         while let Some(found) = lookups.join_next().await {
             match found {
-                Ok(Ok(master)) => {
-                    let connecting = master.get_multiplexed_async_connection_with_config(settings);
-                    return connecting.await;
-                }
+                Ok(Ok(master)) => return Ok(master),
                 Ok(Err(error)) => failed = Some(clearer(failed, error)),
                 Err(ended) if ended.is_panic() => resume_unwind(ended.into_panic()),
                 Err(_) => {}
