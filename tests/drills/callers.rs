@@ -13,7 +13,7 @@ use crate::report::{DEADLINE, SLACK};
 
 pub const BODY: Duration = Duration::from_millis(2);
 /// So many that callers seldom meet: who meets another's body waits for it.
-const KEYS: u64 = 2000;
+pub const KEYS: u64 = 2000;
 
 pub fn value(n: u64) -> u64 {
     n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -33,6 +33,8 @@ pub fn load_sync(n: u64) -> u64 {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
+    /// The name of its function, and its argument.
+    of: (&'static str, u64),
     pub began: Instant,
     pub took: Duration,
     pub hit: bool,
@@ -42,6 +44,15 @@ pub struct Call {
 }
 
 impl Call {
+    /// What its value is stored under.
+    pub fn key(&self) -> String {
+        format!("cache:{}:{}", self.of.0, self.of.1)
+    }
+
+    pub fn is_bare(&self) -> bool {
+        self.bare
+    }
+
     /// Over what the body takes.
     pub fn extra(&self) -> Duration {
         self.took.saturating_sub(BODY)
@@ -90,7 +101,8 @@ impl Callers {
                         0 => (uncached(load(n)).await, Seen::Bypassed),
                         _ => cache.scope(observe(load(n))).await,
                     };
-                    told(&tell, began, found == value(n), seen, caller == 0);
+                    let of = ("drill", n);
+                    told(&tell, of, began, found == value(n), seen, caller == 0);
                     tokio::task::yield_now().await;
                 }
             })
@@ -107,7 +119,8 @@ impl Callers {
                         0 => (blocking::uncached(|| load_sync(n)), Seen::Bypassed),
                         _ => blocking::observe(|| load_sync(n)),
                     };
-                    told(&tell, began, found == value(n), seen, caller == 0);
+                    let of = ("drill-sync", n);
+                    told(&tell, of, began, found == value(n), seen, caller == 0);
                 }
             })
         });
@@ -142,8 +155,16 @@ impl Callers {
     }
 }
 
-fn told(tell: &mpsc::Sender<Call>, began: Instant, right: bool, seen: Seen, bare: bool) {
+fn told(
+    tell: &mpsc::Sender<Call>,
+    of: (&'static str, u64),
+    began: Instant,
+    right: bool,
+    seen: Seen,
+    bare: bool,
+) {
     let call = Call {
+        of,
         began,
         took: began.elapsed(),
         hit: is_hit(seen),
@@ -162,9 +183,13 @@ impl Calls {
 
     /// Those that began between these moments.
     pub fn between(&self, from: Instant, to: Instant) -> Self {
-        let within = |call: &&Call| (from..to).contains(&call.began);
+        self.only(|call| (from..to).contains(&call.began))
+    }
+
+    pub fn only(&self, which: impl Fn(&Call) -> bool) -> Self {
+        let calls = self.calls.iter().filter(|call| which(call));
         Self {
-            calls: self.calls.iter().filter(within).copied().collect(),
+            calls: calls.copied().collect(),
             panicked: 0,
         }
     }

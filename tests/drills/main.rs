@@ -6,9 +6,13 @@
 //! cargo test --release --test drills -- soak                 ten minutes of random faults
 //! cargo test --release --test drills -- soak --seconds 60
 //! ```
+//!
+//! Those of a cluster and of sentinels need `--all-features`.
 
 mod callers;
 mod crowds;
+#[cfg(all(feature = "cluster", feature = "sentinel"))]
+mod failovers;
 mod leaders;
 mod log;
 mod outages;
@@ -19,7 +23,7 @@ mod refusals;
 mod report;
 mod soak;
 #[path = "../suite/support.rs"]
-#[allow(dead_code, reason = "the suite uses the rest")]
+#[allow(dead_code, unused_imports, reason = "the suite uses the rest")]
 mod support;
 
 use std::process::ExitCode;
@@ -52,6 +56,12 @@ const DRILLS: &[(&str, Drill)] = &[
     ("cancel-storm", |report, _| crowds::cancel_storm(report)),
     ("runtimes", |report, _| crowds::runtimes(report)),
     ("sync", |report, _| crowds::sync(report)),
+    #[cfg(all(feature = "cluster", feature = "sentinel"))]
+    ("cluster", |report, _| failovers::cluster(report)),
+    #[cfg(all(feature = "cluster", feature = "sentinel"))]
+    ("reshard", |report, _| failovers::reshard(report)),
+    #[cfg(all(feature = "cluster", feature = "sentinel"))]
+    ("sentinel", |report, _| failovers::sentinel(report)),
 ];
 
 fn main() -> ExitCode {
