@@ -1,7 +1,8 @@
 //! cache-runtime measured against its peers, on a Redis server that this starts.
 //!
 //! `cargo run --release` measures everything and prints the tables; see `options` for the rest. A
-//! further peer is one file in `contenders` and one line in its list.
+//! further peer is one file in `contenders` and one line in its list. What faults of the server do to
+//! the callers of each is told by `cargo run --release --bin drills`.
 //!
 //! `taskset -c 0 cargo run --release` keeps callers and server on one core. In a virtual machine a
 //! wake-up of another core takes tens of microseconds, now and then and for all alike, which would be
@@ -11,6 +12,7 @@ pub mod allocations;
 pub mod burst;
 pub mod chart;
 pub mod contenders;
+pub mod drills;
 pub mod facts;
 pub mod goals;
 pub mod hits;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use redis::Connection;
+use redis::{Connection, FromRedisValue};
 
 /// How long a server lives at most, in seconds, should this process end without its destructors.
 const LONGEST: &str = "900";
@@ -13,6 +13,9 @@ const LONGEST: &str = "900";
 /// A server on a free loopback port, with nothing in it, ended with this value.
 pub struct Server {
     child: Child,
+    /// Of the server itself, while it runs.
+    pid: Option<String>,
+    port: u16,
     url: String,
     /// For questions about the server itself; no contender uses it.
     control: Mutex<Connection>,
@@ -21,19 +24,76 @@ pub struct Server {
 impl Server {
     pub fn start() -> Self {
         // Another process may take the port between our look and the server's.
-        let started = (0..10).find_map(|_| launch(free_port()));
-        let (child, port) = started.expect("redis-server must be installed and start");
+        let started = (0..10).find_map(|_| Self::launched(free_port()));
+        started.expect("redis-server must be installed and start")
+    }
+
+    /// One at a port where nobody listens.
+    pub fn start_at(port: u16) -> Self {
+        Self::launched(port).expect("the port is free, and redis-server installed")
+    }
+
+    fn launched(port: u16) -> Option<Self> {
+        let child = launch(port)?;
         let url = format!("redis://127.0.0.1:{port}");
         let control = Mutex::new(connect(&url));
-        Self {
+        let mut server = Self {
             child,
+            pid: None,
+            port,
             url,
             control,
+        };
+        server.pid = Some(server.info("SERVER", "process_id"));
+        Some(server)
+    }
+
+    /// At once, in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        self.pid = None;
+        // There is nothing to learn from how it ended.
+        let _ = self.child.wait();
+    }
+
+    /// At the same port, with nothing in it.
+    pub fn restart(&mut self) {
+        *self = Self::start_at(self.port);
+    }
+
+    /// From here on it says nothing, while its sockets accept.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, word: &str) {
+        if let Some(pid) = &self.pid {
+            let sent = Command::new("kill").args(["-s", word, pid]).status();
+            sent.expect("there is a program called kill");
         }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What the server answers to these words.
+    pub fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::Cmd::new();
+        words.iter().for_each(|word| {
+            command.arg(word);
+        });
+        let mut control = self.control.lock().expect("no holder panics");
+        let answer = command.query(&mut *control);
+        answer.expect("the server of this run answers")
     }
 
     /// Microseconds of CPU that the server used since its start.
@@ -57,11 +117,7 @@ impl Server {
     }
 
     fn info(&self, section: &str, field: &str) -> String {
-        let mut control = self.control.lock().expect("no holder panics");
-        let text: String = redis::cmd("INFO")
-            .arg(section)
-            .query(&mut *control)
-            .expect("the server of this run answers");
+        let text: String = self.ask(&["INFO", section]);
         let value = text
             .lines()
             .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
@@ -71,21 +127,17 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It closes the connection instead of answering, which reads as an error.
-        if let Ok(control) = self.control.get_mut() {
-            let _ = redis::cmd("SHUTDOWN").arg("NOSAVE").query::<()>(control);
-        }
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     listener.local_addr().expect("it is bound").port()
 }
 
 /// The server, once it accepts connections; nothing if it ended instead.
-fn launch(port: u16) -> Option<(Child, u16)> {
+fn launch(port: u16) -> Option<Child> {
     let mut child = bounded(port).or_else(|_| unbounded(port)).ok()?;
     let mut lines = BufReader::new(child.stdout.take()?).lines();
     let ready = lines
@@ -98,7 +150,7 @@ fn launch(port: u16) -> Option<(Child, u16)> {
     }
     // Somebody reads on, so that the server never waits for its log.
     std::thread::spawn(move || lines.for_each(drop));
-    Some((child, port))
+    Some(child)
 }
 
 fn bounded(port: u16) -> std::io::Result<Child> {

@@ -17,9 +17,15 @@ pub struct Worker {
 impl Worker {
     /// Starts one and waits until it is ready for [`go`](Self::go).
     pub fn start(role: &str, arguments: &[&str]) -> Self {
+        Self::start_with(role, arguments, &[])
+    }
+
+    /// With these variables in its environment.
+    pub fn start_with(role: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let this = std::env::current_exe().expect("this program has a file");
         let mut command = Command::new(this);
         command.arg(WORKER).arg(role).args(arguments);
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a program that runs can run again");
         let input = child.stdin.take().expect("it is piped");
@@ -38,8 +44,9 @@ impl Worker {
         self.say("go");
     }
 
+    /// A line for it to read. One that has ended reads nothing, which its lines show.
     pub fn say(&mut self, word: &str) {
-        writeln!(self.input, "{word}").expect("the worker waits for it");
+        let _ = writeln!(self.input, "{word}");
     }
 
     /// What it says next; nothing once it has ended.
