@@ -171,12 +171,13 @@ impl Report {
     /// for a slow machine, or hits did not come back.
     ///
     /// A key may take longer, for as long as a lease lives: one that was taken just before can
-    /// outlive its server by a replica of it.
+    /// outlive its server by a replica of it. `tests/drills` has the figures of a machine that does
+    /// nothing else.
     pub fn keeps_promises(&self, drill: &str) {
         const LEASE: Duration = Duration::from_secs(3);
         const ROOM: Duration = Duration::from_secs(1);
         self.print(drill);
-        assert!(self.p99() < Duration::from_millis(500));
+        assert!(self.p99() < Duration::from_millis(250));
         assert!(self.worst() < LEASE + ROOM);
         assert!(self.until_all_hit().is_some_and(|took| took < LEASE + ROOM));
     }
