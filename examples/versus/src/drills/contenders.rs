@@ -185,7 +185,9 @@ fn backed() -> &'static Cache<RedisBackend> {
     BACKED.get_or_init(|| {
         let backend = RedisBackend::builder().connection(ConnectionMode::single(url()));
         let backend = backend.build().expect("the URL is made here");
-        let policy = PolicyConfig::builder().ttl(Duration::from_secs(900)).build();
+        let policy = PolicyConfig::builder()
+            .ttl(Duration::from_secs(900))
+            .build();
         Cache::builder().backend(backend).policy(policy).build()
     })
 }

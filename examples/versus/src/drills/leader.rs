@@ -34,7 +34,11 @@ pub fn dead_leader(contender: &str) -> Followed {
 
 impl fmt::Display for Followed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_deref().unwrap_or("their process ended without a word"))
+        f.write_str(
+            self.0
+                .as_deref()
+                .unwrap_or("their process ended without a word"),
+        )
     }
 }
 

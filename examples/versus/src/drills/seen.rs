@@ -116,7 +116,10 @@ impl fmt::Display for Seen {
             write!(f, "{panicked} panicked; ")?;
         }
         if errors > 0 {
-            write!(f, "{errors} errors, {after_body} of them although the body succeeded; ")?;
+            write!(
+                f,
+                "{errors} errors, {after_body} of them although the body succeeded; "
+            )?;
         }
         if wrong > 0 {
             write!(f, "{wrong} wrong values; ")?;
