@@ -163,7 +163,7 @@ pub(crate) enum Passing {
     /// The function and its companion share one piece of code, and lend it the arguments.
     Shared,
     /// The function has the same code once more: what it is given there is of the very type that
-    /// an error should be about, and not of one that stands for it.
+    /// an error should be about, and not of one that stands for it. Where there can be an error.
     Borrowed,
     /// As `Borrowed`, and an expression sees its arguments in the companion as in the function.
     Owned,

@@ -40,6 +40,15 @@ pub(crate) fn has_own_meaning_in_signatures(ty: &Type) -> bool {
     has_elided_lifetime(ty) || has_impl_trait(ty)
 }
 
+/// Whether the type can be part of a key for sure, so that no error will be about it.
+pub(crate) fn is_sure_key(ty: &Type) -> bool {
+    const SURE: &[&str] = &[
+        "bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
+        "u128", "usize",
+    ];
+    matches!(peel_type(ty), Type::Path(path) if SURE.iter().any(|sure| path.path.is_ident(sure)))
+}
+
 pub(crate) fn has_impl_trait(ty: &Type) -> bool {
     look(ty).impl_trait
 }

@@ -5,6 +5,7 @@ pub use core;
 pub use std;
 
 pub use crate::address::{refresh_of, refresh_sync_of};
+pub use crate::answer::{Answer, Body, answer};
 pub use crate::behind::{Owned, behind, behind_sync, detached};
 pub use crate::cache::Cache;
 pub use crate::companion::{
@@ -15,5 +16,5 @@ pub use crate::json::{Codec, NearValue, Stored};
 pub use crate::keep::{Inner, IntoTtl, OkFallback, Policy, Probe, SomeFallback, store_if, ttl_of};
 pub use crate::key::{CacheKey, KeyArg, KeyWriter};
 pub use crate::request::Call;
-pub use crate::slot::{Fill, Kept, Loaded, Slot, Step, lookup, lookup_sync};
+pub use crate::slot::{Loading, Lookup, Slot, Step, as_it_is, looking, lookup, lookup_sync};
 pub use crate::spec::Spec;

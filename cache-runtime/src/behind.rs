@@ -83,20 +83,24 @@ pub fn behind_sync<R>(refresh: impl FnOnce() -> R + Send + 'static) {
 }
 
 /// Runs a load so that it goes on when its caller leaves; without a runtime it cannot.
-pub async fn detached<F>(load: F) -> F::Output
+pub fn detached<F>(load: F) -> impl Future<Output = F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let Ok(runtime) = Handle::try_current() else {
-        return load.await;
-    };
-    match runtime.spawn(current::inherited(load)).await {
-        Ok(returned) => returned,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime shuts down, and this caller with it.
-            Err(_) => match pending::<Infallible>().await {},
-        },
+    // Boxed here and not in the future, which would have room for it twice.
+    let load = Box::pin(load);
+    async move {
+        let Ok(runtime) = Handle::try_current() else {
+            return load.await;
+        };
+        match runtime.spawn(current::inherited(load)).await {
+            Ok(returned) => returned,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime shuts down, and this caller with it.
+                Err(_) => match pending::<Infallible>().await {},
+            },
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tracing::span::Entered;
+
 use crate::load::Load;
 use crate::place::Place;
 use crate::run::Run;
@@ -24,58 +26,60 @@ pub(crate) fn is_loading(place: &Place) -> bool {
         .unwrap_or(false)
 }
 
-/// Runs `work` as part of the body of this load.
-fn loading<T>(place: Option<&Arc<Place>>, work: impl FnOnce() -> T) -> T {
-    struct Pop(bool);
-    impl Drop for Pop {
-        fn drop(&mut self) {
-            if self.0 {
-                let _ = LOADING.try_with(|loading| loading.borrow_mut().pop());
-            }
+/// While this lives, what runs on this thread is part of a body.
+struct Inside<'a> {
+    is_noted: bool,
+    _span: Option<Entered<'a>>,
+}
+
+impl<'a> Inside<'a> {
+    fn of(place: Option<&Arc<Place>>, run: Option<&'a Arc<Run>>) -> Self {
+        let note = |place: &Arc<Place>| {
+            LOADING
+                .try_with(|loading| loading.borrow_mut().push(place.clone()))
+                .is_ok()
+        };
+        Self {
+            _span: run.map(|run| run.enter()),
+            is_noted: place.is_some_and(note),
         }
     }
-    let pushed = place.is_some_and(|place| {
-        LOADING
-            .try_with(|loading| loading.borrow_mut().push(place.clone()))
-            .is_ok()
-    });
-    let _pop = Pop(pushed);
-    work()
 }
 
-pin_project_lite::pin_project! {
-    /// The body of an async function, which knows what it is loading.
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Body<F> {
-        place: Option<Arc<Place>>,
-        run: Option<Arc<Run>>,
-        #[pin]
-        body: F,
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if self.is_noted {
+            let _ = LOADING.try_with(|loading| loading.borrow_mut().pop());
+        }
     }
 }
 
-/// The body of this load, of an async function.
-pub(crate) fn of<F>(load: &Load, body: F) -> Body<F> {
-    Body {
-        place: load.own_place(),
-        run: load.run.clone(),
-        body,
+/// The body of an async function, which knows what it is loading.
+pub(crate) struct Body<F: ?Sized> {
+    place: Option<Arc<Place>>,
+    run: Option<Arc<Run>>,
+    body: Pin<Box<F>>,
+}
+
+impl<F: Future + ?Sized> Body<F> {
+    /// The body of this load.
+    pub(crate) fn of(load: &Load, body: Pin<Box<F>>) -> Self {
+        Self {
+            place: load.own_place(),
+            run: load.run.clone(),
+            body,
+        }
+    }
+
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _inside = Inside::of(self.place.as_ref(), self.run.as_ref());
+        self.body.as_mut().poll(context)
     }
 }
 
 /// Runs the body of this load, of a sync function.
 pub(crate) fn run_sync<T>(load: &Load, body: impl FnOnce() -> T) -> T {
-    let _inside = load.run.as_ref().map(|run| run.enter());
-    loading(load.own_place().as_ref(), body)
-}
-
-impl<F: Future> Future for Body<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _inside = this.run.as_ref().map(|run| run.enter());
-        loading(this.place.as_ref(), || this.body.poll(context))
-    }
+    let place = load.own_place();
+    let _inside = Inside::of(place.as_ref(), load.run.as_ref());
+    body()
 }

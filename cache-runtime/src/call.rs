@@ -45,7 +45,8 @@ use crate::store::{Found as Stored, Leased, Left, Lock, Reading};
 
 /// What the story came to.
 #[derive(Debug)]
-pub(crate) enum Looked {
+#[expect(private_interfaces, reason = "expansions hand it on unseen")]
+pub enum Looked {
     Found(Found),
     /// The body is to run.
     Load(Box<Load>),
@@ -188,7 +189,7 @@ impl Found {
     }
 
     /// Keeps a copy of the value in this process, where the function has `near`.
-    pub(crate) fn keep_near(&mut self, copy: impl FnOnce(Life) -> Option<Arc<Copied>>) {
+    pub(crate) fn keep_near(&mut self, copy: &dyn Fn(Life) -> Option<Arc<Copied>>) {
         let watch = self.search.watch.take();
         // Past its time to live a value is no answer by itself, and one that was waited for is older
         // than the watch.

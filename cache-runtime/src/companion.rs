@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::current::Current;
 use crate::error::Error;
 use crate::exec;
-use crate::json::{Codec, Decode, Stored};
+use crate::json::{Codec, Decode, Encoded, Stored};
 use crate::keep::Inner;
 use crate::key::Key;
 use crate::load::{jittered, keep_time};
@@ -60,7 +60,10 @@ pub fn invalidate_sync(call: Call) -> Result<Invalidated, Error> {
 
 /// Stores a value for a call. `ttl` overrides the function's own.
 pub fn put<R>(call: Call, value: &impl Stored<R>, ttl: Option<Option<Duration>>) -> Op<()> {
-    let json = value.json();
+    put_json(call, value.json(), ttl)
+}
+
+fn put_json(call: Call, json: Encoded, ttl: Option<Option<Duration>>) -> Op<()> {
     Box::pin(async move {
         let spec = call.spec();
         let (cache, key) = resolve(call)?;
@@ -93,10 +96,14 @@ pub struct PeekMany<R, V> {
     inner: fn(R) -> Option<V>,
 }
 
-/// Reads the stored values of some calls.
-pub fn peek_many<R: Inner<V>, V>(calls: Vec<Call>, codec: Codec<R>) -> PeekMany<R, V> {
+/// Reads the stored values of the calls that some arguments make.
+pub fn peek_many<R: Inner<V>, V, A>(
+    arguments: impl IntoIterator<Item = A>,
+    call: impl FnMut(A) -> Call,
+    codec: Codec<R>,
+) -> PeekMany<R, V> {
     PeekMany {
-        fetch: fetch_many(calls),
+        fetch: fetch_many(arguments.into_iter().map(call).collect()),
         decode: codec.decode,
         inner: R::inner,
     }
@@ -125,7 +132,7 @@ impl<R, V> Future for PeekMany<R, V> {
         let found = ready!(self.fetch.as_mut().poll(context))?;
         let read = |json: Option<Vec<u8>>| match json {
             None => Ok(None),
-            Some(json) => (self.decode)(&json).map(self.inner),
+            Some(json) => (self.decode)(&json).map(|(returned, _)| (self.inner)(returned)),
         };
         Poll::Ready(found.into_iter().map(read).collect())
     }
@@ -141,11 +148,12 @@ impl<R, V> fmt::Debug for PeekMany<R, V> {
 ///
 /// # Errors
 /// As [`Cache::get`](crate::Cache::get).
-pub fn peek_many_sync<R: Inner<V>, V>(
-    calls: Vec<Call>,
+pub fn peek_many_sync<R: Inner<V>, V, A>(
+    arguments: impl IntoIterator<Item = A>,
+    call: impl FnMut(A) -> Call,
     codec: Codec<R>,
 ) -> Result<Vec<Option<V>>, Error> {
-    exec::wait(peek_many(calls, codec))
+    exec::wait(peek_many(arguments, call, codec))
 }
 
 /// Reads the stored value of a call.
@@ -158,7 +166,7 @@ pub struct Peek<R, V> {
 /// Reads the stored value of a call; the body does not run.
 pub fn peek<R: Inner<V>, V>(call: Call, codec: Codec<R>) -> Peek<R, V> {
     Peek {
-        one: peek_many(vec![call], codec),
+        one: peek_many([call], |call| call, codec),
         stored: PhantomData,
     }
 }

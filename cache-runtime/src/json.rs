@@ -39,60 +39,67 @@ impl<T: Serialize + DeserializeOwned> Cacheable for T {
         // A miss pays for knowing it what a hit pays for reading.
         match decode::<Self>(&json) {
             Ok(_) => Ok(json),
-            Err(_) => Err(Error::new(
-                ErrorKind::Encode,
-                "the value cannot be read back from the JSON that it is written as",
-            )),
+            Err(_) => Err(unrepeatable()),
         }
     }
 
+    #[expect(
+        clippy::manual_map,
+        reason = "what is called here is compiled once for each return type"
+    )]
     fn codec<R, P: Policy<R, Value = Self>>(_policy: P) -> Codec<R> {
         Codec {
-            encode: |returned| {
+            encode: |returned| match P::kept(returned) {
+                None => None,
                 // A present value is written as itself and an absent one as `null`.
-                Some(match P::value(P::kept(returned)?) {
-                    None => Ok(b"null".to_vec()),
-                    Some(value) => Self::to_json(value).and_then(|json| {
-                        let is_absence = json == b"null" && P::from_value(None).is_some();
-                        if is_absence {
-                            Err(taken_for_none())
-                        } else {
-                            Ok(json)
+                Some(kept) => Some(match P::value(kept) {
+                    None => (Ok(NULL.to_vec()), true),
+                    Some(value) => match Self::to_json(value) {
+                        Ok(json) if json == NULL && P::from_value(None).is_some() => {
+                            (Err(taken_for_none()), false)
                         }
-                    }),
-                })
+                        json => (json, false),
+                    },
+                }),
             },
             decode: |json| {
-                if json == b"null"
+                if json == NULL
                     && let Some(kept) = P::from_value(None)
                 {
-                    return Ok(P::join(kept));
+                    return Ok((P::join(kept), true));
                 }
-                let value = decode(json)?;
-                P::from_value(Some(value))
-                    .map(P::join)
-                    .ok_or_else(unreadable)
+                match decode(json) {
+                    Ok(value) => match P::from_value(Some(value)) {
+                        Some(kept) => Ok((P::join(kept), false)),
+                        None => Err(unreadable()),
+                    },
+                    Err(error) => Err(error),
+                }
             },
-            absent: |returned| P::kept(returned).is_some_and(|kept| P::value(kept).is_none()),
             copies: None,
         }
     }
 }
 
+/// How the absence of a value is written.
+const NULL: &[u8] = b"null";
+
 /// Writes the kept part of an `R` and reads it back. Two function pointers, so that what drives a
 /// call is compiled once per return type and not once per function.
 #[derive(Debug)]
 pub struct Codec<R> {
-    pub(crate) encode: fn(&R) -> Option<Encoded>,
+    pub(crate) encode: Encode<R>,
     pub(crate) decode: Decode<R>,
-    pub(crate) absent: fn(&R) -> bool,
     /// With the option `near`. Behind one pointer, since the future of every annotated function holds
     /// a codec.
     pub(crate) copies: Option<fn() -> Copies<R>>,
 }
 
 pub(crate) type Encoded = Result<Vec<u8>, Error>;
-pub(crate) type Decode<R> = fn(&[u8]) -> Result<R, Error>;
+/// What is kept, if anything is, and whether that is the absence of a value.
+pub(crate) type Encode<R> = fn(&R) -> Option<(Encoded, bool)>;
+/// The value, and whether it is absent.
+pub(crate) type Decode<R> = fn(&[u8]) -> Result<(R, bool), Error>;
 
 impl<R> Clone for Codec<R> {
     fn clone(&self) -> Self {
@@ -194,14 +201,29 @@ impl<T: Cacheable, E> IsKeptIn<Result<Option<T>, E>> for T {
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(value).map_err(|cause| {
-        Error::new(ErrorKind::Encode, "the value cannot be written as JSON").because(cause)
-    })
+    match serde_json::to_vec(value) {
+        Ok(json) => Ok(json),
+        Err(cause) => Err(unwritable(cause)),
+    }
 }
 
-/// The cause is not kept: serde's messages quote what they met, which is the stored value.
+fn unwritable(cause: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Encode, "the value cannot be written as JSON").because(cause)
+}
+
 pub(crate) fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(json).map_err(|_| unreadable())
+    match serde_json::from_slice(json) {
+        Ok(value) => Ok(value),
+        // The cause is not kept: serde's messages quote what they met, which is the stored value.
+        Err(_) => Err(unreadable()),
+    }
+}
+
+fn unrepeatable() -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        "the value cannot be read back from the JSON that it is written as",
+    )
 }
 
 /// `Some(None)` and `Some(())`, which JSON has no other word for.

@@ -141,13 +141,19 @@ macro_rules! fallible {
         fn split(
             returned: Result<Self::Kept, $error>,
         ) -> Result<Self::Kept, Result<Self::Kept, $error>> {
-            returned.map_err(Err)
+            match returned {
+                Ok(kept) => Ok(kept),
+                Err(error) => Err(Err(error)),
+            }
         }
         fn join(kept: Self::Kept) -> Result<Self::Kept, $error> {
             Ok(kept)
         }
         fn kept(returned: &Result<Self::Kept, $error>) -> Option<&Self::Kept> {
-            returned.as_ref().ok()
+            match returned {
+                Ok(kept) => Some(kept),
+                Err(_) => None,
+            }
         }
     };
 }

@@ -188,7 +188,10 @@ impl Builder<'_> {
         // How an argument is taken depends on all of its uses.
         for (part, index) in self.whole {
             let param = self.arguments.param(index, self.used[index]);
-            if param.taken == Taken::Loosely && self.passing == Passing::Shared {
+            if param.taken == Taken::Loosely
+                && self.passing == Passing::Shared
+                && !types::is_sure_key(&param.ty)
+            {
                 self.passing = Passing::Borrowed;
             }
             self.parts[part] = Part::Whole(param);

@@ -16,10 +16,10 @@ use syn::{Lifetime, ReturnType, Type};
 /// ```
 /// becomes the same as above, with the body in place:
 /// ```text
-/// let __r: User = __slot.run(Box::pin(async move {
+/// __slot.load(__policy, Box::pin(async move {
 ///     if false { let never: User = loop {}; return never; }
 ///     '_body: { BODY }
-/// })).await;
+/// }), as_it_is).await
 /// ```
 pub(super) fn alone(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();

@@ -6,7 +6,6 @@ use crate::plan::{Companion, Many, Passing, Plan, PutValue, Ttl};
 use crate::target::Flow;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{ReturnType, Token};
 
 pub(super) struct Verbs<'a> {
     plan: &'a Plan,
@@ -89,11 +88,11 @@ impl<'a> Verbs<'a> {
         quote_spanned! {span=>
             /// Reads many stored values at once without running the function.
             #vis fn #name #params (#taken) -> #gives #bounds {
-                let __calls = #rt::core::iter::Iterator::collect(#rt::core::iter::Iterator::map(
-                    #rt::core::iter::IntoIterator::into_iter(#many),
+                #rt::#peek_many::<#returns, #value, _>(
+                    #many,
                     |#many| #call,
-                ));
-                #rt::#peek_many::<#returns, #value>(__calls, Self::__codec #turbofish ())
+                    Self::__codec #turbofish (),
+                )
             }
         }
     }
@@ -155,16 +154,19 @@ impl<'a> Verbs<'a> {
             Flow::Sync => {
                 quote_spanned!(span=> #rt::refresh_sync_of(Self::__spec(), move || #call))
             }
-            Flow::Async => quote_spanned!(span=> #rt::refresh_of(Self::__spec(), #call).await),
-            Flow::Boxed => {
-                let returns = self.plan.target.returns.clone();
-                sig.asyncness = Some(<Token![async]>::default());
-                sig.output = ReturnType::Type(<Token![->]>::default(), Box::new(returns));
-                quote_spanned!(span=> #rt::refresh_of(Self::__spec(), #call).await)
+            // No `async fn`: that would be one more future for the compiler to prove things about.
+            Flow::Async | Flow::Boxed => {
+                let returns = &self.plan.target.returns;
+                sig.asyncness = None;
+                sig.output = syn::parse_quote_spanned! {span=>
+                    -> impl #rt::core::future::Future<Output = #returns>
+                };
+                quote_spanned!(span=> #rt::refresh_of(Self::__spec(), #call))
             }
         };
         quote_spanned! {span=>
             /// Runs the function and stores what it returns.
+            #[inline]
             #vis #sig { #body }
         }
     }

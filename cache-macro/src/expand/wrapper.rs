@@ -17,14 +17,15 @@ use syn::{Expr, Type};
 /// becomes
 /// ```text
 /// async fn load(id: u64) -> User {
+///     answer(POLICY, load::__call(&id), looking, load::__codec(), load::uncached, (id,)).await
+/// }
+/// ```
+/// and, where an option has to do something before the body or after it,
+/// ```text
+/// async fn load(id: u64) -> User {
 ///     let __policy = ..;
-///     let __slot = { match lookup(load::__call(&id), load::__codec()).await { .. } };
-///     let (__kept, __fill) = {
-///         let __r: User = __slot.run(Box::pin(load::uncached(id))).await;
-///         match __slot.loaded(__policy, __r) { .. }
-///     };
-///     __fill.await;
-///     __kept.join()
+///     let __slot = { match lookup(load::__call(&id), looking, load::__codec()).await { .. } };
+///     __slot.load(__policy, Box::pin(load::uncached(id)), as_it_is).await
 /// }
 /// ```
 pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStream {
@@ -34,7 +35,7 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
     // In brackets: if something else already has the name, that is one error and not one a use.
     let name = quote_spanned!(span=> <#name>);
     let turbofish = call::turbofish(&plan.target);
-    let arguments = plan.target.args.iter().map(|arg| &arg.name);
+    let arguments: Vec<&Ident> = plan.target.args.iter().map(|arg| &arg.name).collect();
     let spec = quote_spanned!(span=> #name::__spec());
     let call = match companion.passing {
         Passing::Owned | Passing::Borrowed => call::call(plan, &spec, Given::Declared),
@@ -47,13 +48,21 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
         }
     };
     let codec = quote_spanned!(span=> #name::__codec #turbofish ());
-    let body = quote_spanned!(span=> #name::uncached #turbofish (#(#arguments),*));
-    let body = match plan.target.flow {
-        Flow::Sync => quote_spanned!(span=> move || #body),
-        Flow::Async => quote_spanned!(span=> #rt::std::boxed::Box::pin(#body)),
-        Flow::Boxed => body,
+    let uncached = quote_spanned!(span=> #name::uncached #turbofish);
+    let story = if is_one_call(plan) {
+        let policy = policy(plan);
+        quote_spanned! {span=>
+            #rt::answer(#policy, #call, #rt::looking, #codec, #uncached, (#(#arguments,)*)).await
+        }
+    } else {
+        let body = quote_spanned!(span=> #uncached(#(#arguments),*));
+        let body = match plan.target.flow {
+            Flow::Sync => quote_spanned!(span=> move || #body),
+            Flow::Async => quote_spanned!(span=> #rt::std::boxed::Box::pin(#body)),
+            Flow::Boxed => body,
+        };
+        story(plan, &call, &codec, [&body, &body])
     };
-    let story = story(plan, &call, &codec, [&body, &body]);
     let mut attrs = plan.target.attrs.clone();
     attrs.iter_mut().for_each(signature::allow_what_is_expected);
     let vis = &plan.target.vis;
@@ -63,6 +72,17 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
         #[allow(single_use_lifetimes, clippy::used_underscore_binding)]
         #vis #sig { #story }
     }
+}
+
+/// Whether the runtime can do all of it, which is the least to compile.
+fn is_one_call(plan: &Plan) -> bool {
+    // For so many arguments the runtime has it.
+    const MOST_ARGUMENTS: usize = 8;
+    matches!(plan.target.flow, Flow::Async)
+        && matches!(plan.ttl, Ttl::Settled)
+        && plan.store_if.is_none()
+        && plan.behind.is_none()
+        && plan.target.args.len() <= MOST_ARGUMENTS
 }
 
 /// What every call goes through. The body comes twice: to be run here, and to be run when the
@@ -75,11 +95,20 @@ pub(super) fn story(
 ) -> TokenStream {
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
-    let policy = policy(plan);
+    // A sync function without a say of the value has no use for one.
+    let policy = match plan.target.flow {
+        Flow::Sync if !decides(plan) => TokenStream::new(),
+        Flow::Sync | Flow::Async | Flow::Boxed => {
+            let policy = policy(plan);
+            quote_spanned!(span=> let __policy = #policy;)
+        }
+    };
     let early = early_ttl(plan);
     let lookup = match plan.target.flow {
         Flow::Sync => quote_spanned!(span=> #rt::lookup_sync(#call, #codec)),
-        Flow::Async | Flow::Boxed => quote_spanned!(span=> #rt::lookup(#call, #codec).await),
+        Flow::Async | Flow::Boxed => {
+            quote_spanned!(span=> #rt::lookup(#call, #rt::looking, #codec).await)
+        }
     };
     let answers = match &plan.behind {
         Some(plan_behind) if plan_behind.stale => {
@@ -102,7 +131,7 @@ pub(super) fn story(
         _ => load(plan, here),
     };
     let story = quote_spanned! {span=>
-        let __policy = #policy;
+        #policy
         let __slot = {
             let __step = #lookup;
             match __step {
@@ -119,37 +148,39 @@ pub(super) fn story(
     }
 }
 
-/// From the body to the fill. The inner block ends before anything is awaited, so that what is not
-/// kept does not make the future less `Send` than the user's own.
+/// From the body to the fill.
 fn load(plan: &Plan, body: &TokenStream) -> TokenStream {
     let span = Span::mixed_site();
+    let decide = decide(plan);
+    match plan.target.flow {
+        Flow::Sync => quote_spanned!(span=> __slot.load_sync(#body, #decide)),
+        Flow::Async | Flow::Boxed => {
+            quote_spanned!(span=> __slot.load(__policy, #body, #decide).await)
+        }
+    }
+}
+
+/// What the options have to say about what the body returned.
+fn decide(plan: &Plan) -> TokenStream {
+    let span = Span::mixed_site();
     let rt = plan.runtime(span);
-    let returns = &plan.target.returns;
+    if !decides(plan) {
+        return quote_spanned!(span=> #rt::as_it_is);
+    }
     let late = late_ttl(plan);
     let store_if = store_if(plan);
-    let (run, fill) = match plan.target.flow {
-        Flow::Sync => (
-            quote_spanned!(span=> __slot.run_sync(#body)),
-            quote_spanned!(span=> __fill.wait()),
-        ),
-        Flow::Async | Flow::Boxed => (
-            quote_spanned!(span=> __slot.run(#body).await),
-            quote_spanned!(span=> __fill.await),
-        ),
-    };
     quote_spanned! {span=>
-        let (__kept, __fill) = {
-            let __r: #returns = #run;
+        |__slot, __r| {
             #late
             #store_if
-            match __slot.loaded(__policy, __r) {
-                #rt::Loaded::Pass(__r) => return __r,
-                #rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-            }
-        };
-        #fill;
-        __kept.join()
+            __slot
+        }
     }
+}
+
+/// Whether the value has a say in how it is stored.
+fn decides(plan: &Plan) -> bool {
+    matches!(plan.ttl, Ttl::Late { .. }) || plan.store_if.is_some()
 }
 
 fn early_ttl(plan: &Plan) -> TokenStream {
@@ -178,7 +209,7 @@ fn late_ttl(plan: &Plan) -> TokenStream {
     let (shown, called) = shown(closure, value);
     let ttl = into_ttl(plan, &called);
     quote_spanned! {span=>
-        let __slot = __slot.ttl(#rt::ttl_of(__policy, &__r, |__value| { #shown #ttl }));
+        let __slot = __slot.ttl(#rt::ttl_of(__policy, __r, |__value| { #shown #ttl }));
     }
 }
 
@@ -204,7 +235,7 @@ fn store_if(plan: &Plan) -> TokenStream {
         }
         _ => test.to_token_stream(),
     };
-    quote_spanned!(span=> let __slot = __slot.store_if(#rt::store_if(__policy, &__r, #test));)
+    quote_spanned!(span=> let __slot = __slot.store_if(#rt::store_if(__policy, __r, #test));)
 }
 
 /// What shows a closure the value, and the call of it. The value goes by the type that the closure

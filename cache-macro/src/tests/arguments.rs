@@ -23,29 +23,18 @@ fn type_and_const_parameters_are_part_of_the_key() {
             where
                 T: Clone,
             {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<T>::new().ok().some()
-                };
-                let __slot = {
-                    let __step = rt::lookup(<load>::__call::<T, N>(&k), <load>::__codec::<T, N>())
-                        .await;
-                    match __step {
-                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
-                        rt::Step::Load(__slot) => __slot,
-                    }
-                };
-                let (__kept, __fill) = {
-                    let __r: T = __slot
-                        .run(rt::std::boxed::Box::pin(<load>::uncached::<T, N>(k, a)))
-                        .await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                rt::answer(
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            rt::Probe::<T>::new().ok().some()
+                        },
+                        <load>::__call::<T, N>(&k),
+                        rt::looking,
+                        <load>::__codec::<T, N>(),
+                        <load>::uncached::<T, N>,
+                        (k, a),
+                    )
+                    .await
             }
             impl load {
                 #[doc(hidden)]
@@ -90,47 +79,18 @@ fn patterns_are_taken_apart_for_the_key_and_kept_for_the_body() {
         },
         &expect![[r#"
             async fn load(__arg0: Path<(u64, String)>, __arg1: &(u8, u8), n: u8, __arg3: Db) -> u64 {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<u64>::new().ok().some()
-                };
-                let __slot = {
-                    let __step = rt::lookup(
-                            {
-                                let Path((id, name)) = &__arg0;
-                                let &(ref a, ref b) = __arg1;
-                                let mut __call = rt::Call::new(<load>::__spec());
-                                __call.key().separate();
-                                <_ as rt::CacheKey>::write(id, __call.key());
-                                __call.key().separate();
-                                <_ as rt::CacheKey>::write(name, __call.key());
-                                __call.key().separate();
-                                <_ as rt::CacheKey>::write(a, __call.key());
-                                __call.key().separate();
-                                <_ as rt::CacheKey>::write(b, __call.key());
-                                __call.key().separate();
-                                <u8 as rt::CacheKey>::write(&n, __call.key());
-                                __call
-                            },
-                            <load>::__codec(),
-                        )
-                        .await;
-                    match __step {
-                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
-                        rt::Step::Load(__slot) => __slot,
-                    }
-                };
-                let (__kept, __fill) = {
-                    let __r: u64 = __slot
-                        .run(rt::std::boxed::Box::pin(<load>::uncached(__arg0, __arg1, n, __arg3)))
-                        .await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                rt::answer(
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            rt::Probe::<u64>::new().ok().some()
+                        },
+                        <load>::__call(&__arg0, __arg1, &n),
+                        rt::looking,
+                        <load>::__codec(),
+                        <load>::uncached,
+                        (__arg0, __arg1, n, __arg3),
+                    )
+                    .await
             }
             impl load {
                 #[doc(hidden)]
@@ -193,35 +153,18 @@ fn attributes_stay_and_lints_go_with_the_body() {
             #[tracing::instrument]
             #[must_use]
             async fn load(id: u64) -> u64 {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<u64>::new().ok().some()
-                };
-                let __slot = {
-                    let __step = rt::lookup(
-                            {
-                                let mut __call = rt::Call::new(<load>::__spec());
-                                __call.key().separate();
-                                <u64 as rt::CacheKey>::write(&id, __call.key());
-                                __call
-                            },
-                            <load>::__codec(),
-                        )
-                        .await;
-                    match __step {
-                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
-                        rt::Step::Load(__slot) => __slot,
-                    }
-                };
-                let (__kept, __fill) = {
-                    let __r: u64 = __slot.run(rt::std::boxed::Box::pin(<load>::uncached(id))).await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                rt::answer(
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            rt::Probe::<u64>::new().ok().some()
+                        },
+                        <load>::__call(&id),
+                        rt::looking,
+                        <load>::__codec(),
+                        <load>::uncached,
+                        (id,),
+                    )
+                    .await
             }
             impl load {
                 /// The function itself, without the cache.

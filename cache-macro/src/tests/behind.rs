@@ -19,15 +19,7 @@ fn a_stale_value_is_served_and_its_refresh_owns_what_it_uses() {
                     rt::Probe::<u64>::new().ok().some()
                 };
                 let __slot = {
-                    let __step = rt::lookup(
-                            {
-                                let mut __call = rt::Call::new(<load>::__spec());
-                                __call.key().separate();
-                                <u64 as rt::CacheKey>::write(&id, __call.key());
-                                __call
-                            },
-                            <load>::__codec(),
-                        )
+                    let __step = rt::lookup(<load>::__call(&id), rt::looking, <load>::__codec())
                         .await;
                     match __step {
                         rt::Step::Done(__r) => return __r,
@@ -37,34 +29,26 @@ fn a_stale_value_is_served_and_its_refresh_owns_what_it_uses() {
                             <_ as rt::Owned>::owned(&lang);
                             rt::behind(async move {
                                 let lang: &str = rt::std::borrow::Borrow::<str>::borrow(&lang);
-                                let (__kept, __fill) = {
-                                    let __r: u64 = __slot
-                                        .run(rt::std::boxed::Box::pin(<load>::uncached(id, lang)))
-                                        .await;
-                                    match __slot.loaded(__policy, __r) {
-                                        rt::Loaded::Pass(__r) => return __r,
-                                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                                    }
-                                };
-                                __fill.await;
-                                __kept.join()
+                                __slot
+                                    .load(
+                                        __policy,
+                                        rt::std::boxed::Box::pin(<load>::uncached(id, lang)),
+                                        rt::as_it_is,
+                                    )
+                                    .await
                             });
                             return __r;
                         }
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: u64 = __slot
-                        .run(rt::std::boxed::Box::pin(<load>::uncached(id, lang)))
-                        .await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                __slot
+                    .load(
+                        __policy,
+                        rt::std::boxed::Box::pin(<load>::uncached(id, lang)),
+                        rt::as_it_is,
+                    )
+                    .await
             }
         "#]],
     );
@@ -82,10 +66,6 @@ fn a_sync_refresh_is_a_closure() {
         ),
         &expect![[r#"
             fn load(id: u64) -> u64 {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<u64>::new().ok().some()
-                };
                 let __slot = {
                     let __step = rt::lookup_sync(
                         {
@@ -119,15 +99,7 @@ fn a_sync_refresh_is_a_closure() {
                             let __slot = __slot.ttl({ <_ as rt::IntoTtl>::into_ttl(id) });
                             <_ as rt::Owned>::owned(&id);
                             rt::behind_sync(move || -> u64 {
-                                let (__kept, __fill) = {
-                                    let __r: u64 = __slot.run_sync(move || -> u64 { body(id) });
-                                    match __slot.loaded(__policy, __r) {
-                                        rt::Loaded::Pass(__r) => return __r,
-                                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                                    }
-                                };
-                                __fill.wait();
-                                __kept.join()
+                                __slot.load_sync(move || -> u64 { body(id) }, rt::as_it_is)
                             });
                             return __r;
                         }
@@ -135,15 +107,7 @@ fn a_sync_refresh_is_a_closure() {
                     }
                 };
                 let __slot = __slot.ttl({ <_ as rt::IntoTtl>::into_ttl(id) });
-                let (__kept, __fill) = {
-                    let __r: u64 = __slot.run_sync(move || -> u64 { body(id) });
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.wait();
-                __kept.join()
+                __slot.load_sync(move || -> u64 { body(id) }, rt::as_it_is)
             }
         "#]],
     );
@@ -184,6 +148,7 @@ fn a_detached_load_of_a_method_runs_on_a_copy_of_self() {
                                 <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
+                            rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
                                 <_ as ::cache_runtime::Cacheable>::codec::<
@@ -203,25 +168,19 @@ fn a_detached_load_of_a_method_runs_on_a_copy_of_self() {
                 <Self as rt::Owned>::owned(&__this);
                 rt::detached(async move {
                         let __this: &Self = &__this;
-                        let (__kept, __fill) = {
-                            let __r: u64 = __slot
-                                .run(
-                                    rt::std::boxed::Box::pin(async move {
-                                        if false {
-                                            let never: u64 = loop {};
-                                            return never;
-                                        }
-                                        '_body: { __this.body(id) }
-                                    }),
-                                )
-                                .await;
-                            match __slot.loaded(__policy, __r) {
-                                rt::Loaded::Pass(__r) => return __r,
-                                rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                            }
-                        };
-                        __fill.await;
-                        __kept.join()
+                        __slot
+                            .load(
+                                __policy,
+                                rt::std::boxed::Box::pin(async move {
+                                    if false {
+                                        let never: u64 = loop {};
+                                        return never;
+                                    }
+                                    '_body: { __this.body(id) }
+                                }),
+                                rt::as_it_is,
+                            )
+                            .await
                     })
                     .await
             }
@@ -266,6 +225,7 @@ fn an_owned_self_moves_into_the_refresh() {
                                 <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
+                            rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
                                 <_ as ::cache_runtime::Cacheable>::codec::<
@@ -280,50 +240,38 @@ fn an_owned_self_moves_into_the_refresh() {
                         rt::Step::Stale(__r, __slot) => {
                             <_ as rt::Owned>::owned(&id);
                             rt::behind(async move {
-                                let (__kept, __fill) = {
-                                    let __r: u64 = __slot
-                                        .run(
-                                            rt::std::boxed::Box::pin(async move {
-                                                if false {
-                                                    let never: u64 = loop {};
-                                                    return never;
-                                                }
-                                                '_body: { self.body(id) }
-                                            }),
-                                        )
-                                        .await;
-                                    match __slot.loaded(__policy, __r) {
-                                        rt::Loaded::Pass(__r) => return __r,
-                                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                                    }
-                                };
-                                __fill.await;
-                                __kept.join()
+                                __slot
+                                    .load(
+                                        __policy,
+                                        rt::std::boxed::Box::pin(async move {
+                                            if false {
+                                                let never: u64 = loop {};
+                                                return never;
+                                            }
+                                            '_body: { self.body(id) }
+                                        }),
+                                        rt::as_it_is,
+                                    )
+                                    .await
                             });
                             return __r;
                         }
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: u64 = __slot
-                        .run(
-                            rt::std::boxed::Box::pin(async move {
-                                if false {
-                                    let never: u64 = loop {};
-                                    return never;
-                                }
-                                '_body: { self.body(id) }
-                            }),
-                        )
-                        .await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                __slot
+                    .load(
+                        __policy,
+                        rt::std::boxed::Box::pin(async move {
+                            if false {
+                                let never: u64 = loop {};
+                                return never;
+                            }
+                            '_body: { self.body(id) }
+                        }),
+                        rt::as_it_is,
+                    )
+                    .await
             }
         "#]],
     );

@@ -18,13 +18,7 @@ fn many_references_share_a_named_lifetime() {
                 fn peek_many<'__item>(
                     name: impl rt::core::iter::IntoIterator<Item = &'__item str>,
                 ) -> rt::PeekMany<u64, u64> {
-                    let __calls = rt::core::iter::Iterator::collect(
-                        rt::core::iter::Iterator::map(
-                            rt::core::iter::IntoIterator::into_iter(name),
-                            |name| Self::__call(name),
-                        ),
-                    );
-                    rt::peek_many::<u64, u64>(__calls, Self::__codec())
+                    rt::peek_many::<u64, u64, _>(name, |name| Self::__call(name), Self::__codec())
                 }
             }
         "#]],
@@ -58,8 +52,9 @@ fn an_argument_of_the_name_of_the_function_does_not_hide_it() {
         &expect![[r#"
             impl users {
                 /// Runs the function and stores what it returns.
-                async fn refresh(__arg0: u64, n: u8) -> u64 {
-                    rt::refresh_of(Self::__spec(), user(__arg0, n)).await
+                #[inline]
+                fn refresh(__arg0: u64, n: u8) -> impl rt::core::future::Future<Output = u64> {
+                    rt::refresh_of(Self::__spec(), user(__arg0, n))
                 }
             }
         "#]],

@@ -13,37 +13,18 @@ fn an_async_function_gets_a_companion() {
         &expect![[r#"
             /// Loads one.
             pub async fn load(user_id: u64, lang: &str) -> Result<User, E> {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<Result<User, E>>::new().ok().some()
-                };
-                let __slot = {
-                    let __step = rt::lookup(
-                            {
-                                let mut __call = rt::Call::new(<load>::__spec());
-                                __call.key().separate();
-                                <u64 as rt::CacheKey>::write(&user_id, __call.key());
-                                __call
-                            },
-                            <load>::__codec(),
-                        )
-                        .await;
-                    match __step {
-                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
-                        rt::Step::Load(__slot) => __slot,
-                    }
-                };
-                let (__kept, __fill) = {
-                    let __r: Result<User, E> = __slot
-                        .run(rt::std::boxed::Box::pin(<load>::uncached(user_id, lang)))
-                        .await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                rt::answer(
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            rt::Probe::<Result<User, E>>::new().ok().some()
+                        },
+                        <load>::__call(&user_id),
+                        rt::looking,
+                        <load>::__codec(),
+                        <load>::uncached,
+                        (user_id, lang),
+                    )
+                    .await
             }
             /// The cache of [`load`](fn@load).
             pub struct load {}
@@ -93,13 +74,11 @@ fn an_async_function_gets_a_companion() {
                 pub fn peek_many(
                     user_id: impl rt::core::iter::IntoIterator<Item = impl rt::KeyArg<u64>>,
                 ) -> rt::PeekMany<Result<User, E>, User> {
-                    let __calls = rt::core::iter::Iterator::collect(
-                        rt::core::iter::Iterator::map(
-                            rt::core::iter::IntoIterator::into_iter(user_id),
-                            |user_id| Self::__call(&user_id),
-                        ),
-                    );
-                    rt::peek_many::<Result<User, E>, User>(__calls, Self::__codec())
+                    rt::peek_many::<
+                        Result<User, E>,
+                        User,
+                        _,
+                    >(user_id, |user_id| Self::__call(&user_id), Self::__codec())
                 }
                 /// Stores a value for these arguments, as if the function had returned it.
                 pub fn put(
@@ -110,8 +89,12 @@ fn an_async_function_gets_a_companion() {
                     rt::put::<Result<User, E>>(Self::__call(&user_id), value, __ttl)
                 }
                 /// Runs the function and stores what it returns.
-                pub async fn refresh(user_id: u64, lang: &str) -> Result<User, E> {
-                    rt::refresh_of(Self::__spec(), load(user_id, lang)).await
+                #[inline]
+                pub fn refresh(
+                    user_id: u64,
+                    lang: &str,
+                ) -> impl rt::core::future::Future<Output = Result<User, E>> {
+                    rt::refresh_of(Self::__spec(), load(user_id, lang))
                 }
             }
             impl load {
@@ -136,34 +119,14 @@ fn a_sync_function_waits_for_nothing() {
         ),
         &expect![[r#"
             fn square(n: u32) -> u32 {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<u32>::new().ok().some()
-                };
                 let __slot = {
-                    let __step = rt::lookup_sync(
-                        {
-                            let mut __call = rt::Call::new(<square>::__spec());
-                            __call.key().separate();
-                            <u32 as rt::CacheKey>::write(&n, __call.key());
-                            __call
-                        },
-                        <square>::__codec(),
-                    );
+                    let __step = rt::lookup_sync(<square>::__call(&n), <square>::__codec());
                     match __step {
                         rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: u32 = __slot.run_sync(move || <square>::uncached(n));
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.wait();
-                __kept.join()
+                __slot.load_sync(move || <square>::uncached(n), rt::as_it_is)
             }
             impl square {
                 /// Forgets the value for these arguments.
@@ -190,6 +153,7 @@ fn a_sync_function_waits_for_nothing() {
                     rt::put_sync::<u32>(Self::__call(&n), value, __ttl)
                 }
                 /// Runs the function and stores what it returns.
+                #[inline]
                 fn refresh(n: u32) -> u32 {
                     rt::refresh_sync_of(Self::__spec(), move || square(n))
                 }
@@ -216,36 +180,21 @@ fn a_boxed_future_stays_one() {
                         rt::Probe::<u64>::new().ok().some()
                     };
                     let __slot = {
-                        let __step = rt::lookup(
-                                {
-                                    let mut __call = rt::Call::new(<load>::__spec());
-                                    __call.key().separate();
-                                    <u64 as rt::CacheKey>::write(&id, __call.key());
-                                    __call
-                                },
-                                <load>::__codec(),
-                            )
+                        let __step = rt::lookup(<load>::__call(&id), rt::looking, <load>::__codec())
                             .await;
                         match __step {
                             rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                             rt::Step::Load(__slot) => __slot,
                         }
                     };
-                    let (__kept, __fill) = {
-                        let __r: u64 = __slot.run(<load>::uncached(id, name)).await;
-                        match __slot.loaded(__policy, __r) {
-                            rt::Loaded::Pass(__r) => return __r,
-                            rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                        }
-                    };
-                    __fill.await;
-                    __kept.join()
+                    __slot.load(__policy, <load>::uncached(id, name), rt::as_it_is).await
                 })
             }
             impl load {
                 /// Runs the function and stores what it returns.
-                async fn refresh(id: u64, name: &str) -> u64 {
-                    rt::refresh_of(Self::__spec(), load(id, name)).await
+                #[inline]
+                fn refresh(id: u64, name: &str) -> impl rt::core::future::Future<Output = u64> {
+                    rt::refresh_of(Self::__spec(), load(id, name))
                 }
             }
             impl load {
@@ -270,10 +219,6 @@ fn a_function_without_a_companion_holds_its_body() {
         ),
         &expect![[r#"
             fn load(id: u64, n: u8) -> Result<u64, E> {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<Result<u64, E>>::new().ok().some()
-                };
                 let __slot = {
                     let __step = rt::lookup_sync(
                         {
@@ -305,22 +250,17 @@ fn a_function_without_a_companion_holds_its_body() {
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: Result<u64, E> = __slot
-                        .run_sync(move || -> Result<u64, E> {
+                __slot
+                    .load_sync(
+                        move || -> Result<u64, E> {
                             let mut n = n;
                             '_body: {
                                 n += 1;
                                 Ok(body(id, n)?)
                             }
-                        });
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.wait();
-                __kept.join()
+                        },
+                        rt::as_it_is,
+                    )
             }
         "#]],
     );

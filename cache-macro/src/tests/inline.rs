@@ -37,6 +37,7 @@ fn an_async_method_holds_its_body() {
                                 <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
+                            rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
                                 <_ as ::cache_runtime::Cacheable>::codec::<
@@ -51,26 +52,20 @@ fn an_async_method_holds_its_body() {
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: Result<User, E> = __slot
-                        .run(
-                            rt::std::boxed::Box::pin(async move {
-                                if false {
-                                    let never: Result<User, E> = loop {};
-                                    return never;
-                                }
-                                let (a, b) = __arg1;
-                                '_body: { Ok(self.body(id, a, b).await?) }
-                            }),
-                        )
-                        .await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                __slot
+                    .load(
+                        __policy,
+                        rt::std::boxed::Box::pin(async move {
+                            if false {
+                                let never: Result<User, E> = loop {};
+                                return never;
+                            }
+                            let (a, b) = __arg1;
+                            '_body: { Ok(self.body(id, a, b).await?) }
+                        }),
+                        rt::as_it_is,
+                    )
+                    .await
             }
         "#]],
     );
@@ -87,10 +82,6 @@ fn a_sync_method_holds_its_body() {
         ),
         &expect![[r#"
             fn load(self: Arc<Self>, id: u64) -> u64 {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<u64>::new().ok().some()
-                };
                 let __slot = {
                     let __step = rt::lookup_sync(
                         {
@@ -123,15 +114,7 @@ fn a_sync_method_holds_its_body() {
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: u64 = __slot.run_sync(move || -> u64 { self.body(id) });
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.wait();
-                __kept.join()
+                __slot.load_sync(move || -> u64 { self.body(id) }, rt::as_it_is)
             }
         "#]],
     );
@@ -188,6 +171,7 @@ fn what_async_trait_makes_is_one_future_again() {
                                     <u64 as rt::CacheKey>::write(&id, __call.key());
                                     __call
                                 },
+                                rt::looking,
                                 {
                                     use rt::{
                                         OkFallback as _, SomeFallback as _,
@@ -204,25 +188,19 @@ fn what_async_trait_makes_is_one_future_again() {
                             rt::Step::Load(__slot) => __slot,
                         }
                     };
-                    let (__kept, __fill) = {
-                        let __r: u64 = __slot
-                            .run(
-                                (move || -> ::core::pin::Pin<
-                                    Box<
-                                        dyn ::core::future::Future<
-                                            Output = u64,
-                                        > + ::core::marker::Send + 'async_trait,
-                                    >,
-                                > { Box::pin(async move { self.body(id).await }) })(),
-                            )
-                            .await;
-                        match __slot.loaded(__policy, __r) {
-                            rt::Loaded::Pass(__r) => return __r,
-                            rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                        }
-                    };
-                    __fill.await;
-                    __kept.join()
+                    __slot
+                        .load(
+                            __policy,
+                            (move || -> ::core::pin::Pin<
+                                Box<
+                                    dyn ::core::future::Future<
+                                        Output = u64,
+                                    > + ::core::marker::Send + 'async_trait,
+                                >,
+                            > { Box::pin(async move { self.body(id).await }) })(),
+                            rt::as_it_is,
+                        )
+                        .await
                 })
             }
         "#]],
@@ -269,6 +247,7 @@ fn an_associated_function_is_known_by_the_flag() {
                                 <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
                             },
+                            rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
                                 <_ as ::cache_runtime::Cacheable>::codec::<
@@ -283,25 +262,19 @@ fn an_associated_function_is_known_by_the_flag() {
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: Option<u64> = __slot
-                        .run(
-                            rt::std::boxed::Box::pin(async move {
-                                if false {
-                                    let never: Option<u64> = loop {};
-                                    return never;
-                                }
-                                '_body: { body(id) }
-                            }),
-                        )
-                        .await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                __slot
+                    .load(
+                        __policy,
+                        rt::std::boxed::Box::pin(async move {
+                            if false {
+                                let never: Option<u64> = loop {};
+                                return never;
+                            }
+                            '_body: { body(id) }
+                        }),
+                        rt::as_it_is,
+                    )
+                    .await
             }
         "#]],
     );

@@ -23,45 +23,38 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                     rt::Probe::<Option<User>>::new().ok().some()
                 };
                 let __slot = {
-                    let __step = rt::lookup(
-                            {
-                                let mut __call = rt::Call::new(<load>::__spec());
-                                __call.key().separate();
-                                <u64 as rt::CacheKey>::write(&id, __call.key());
-                                __call
-                            },
-                            <load>::__codec(),
-                        )
+                    let __step = rt::lookup(<load>::__call(&id), rt::looking, <load>::__codec())
                         .await;
                     match __step {
                         rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: Option<User> = __slot
-                        .run(rt::std::boxed::Box::pin(<load>::uncached(id)))
-                        .await;
-                    let __slot = __slot
-                        .ttl(
-                            rt::ttl_of(
-                                __policy,
-                                &__r,
-                                |__value| {
-                                    let __shown = __value;
-                                    let __value: &User = __shown;
-                                    <_ as rt::IntoTtl>::into_ttl((|user: &User| user.ttl)(__value))
-                                },
-                            ),
-                        );
-                    let __slot = __slot.store_if(rt::store_if(__policy, &__r, |user| user.active));
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                __slot
+                    .load(
+                        __policy,
+                        rt::std::boxed::Box::pin(<load>::uncached(id)),
+                        |__slot, __r| {
+                            let __slot = __slot
+                                .ttl(
+                                    rt::ttl_of(
+                                        __policy,
+                                        __r,
+                                        |__value| {
+                                            let __shown = __value;
+                                            let __value: &User = __shown;
+                                            <_ as rt::IntoTtl>::into_ttl(
+                                                (|user: &User| user.ttl)(__value),
+                                            )
+                                        },
+                                    ),
+                                );
+                            let __slot = __slot
+                                .store_if(rt::store_if(__policy, __r, |user| user.active));
+                            __slot
+                        },
+                    )
+                    .await
             }
             impl load {
                 /// Stores a value for these arguments, as if the function had returned it.
@@ -98,15 +91,7 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                     rt::Probe::<User>::new().ok().some()
                 };
                 let __slot = {
-                    let __step = rt::lookup(
-                            {
-                                let mut __call = rt::Call::new(<load>::__spec());
-                                __call.key().separate();
-                                <u64 as rt::CacheKey>::write(&id, __call.key());
-                                __call
-                            },
-                            <load>::__codec(),
-                        )
+                    let __step = rt::lookup(<load>::__call(&id), rt::looking, <load>::__codec())
                         .await;
                     match __step {
                         rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
@@ -114,17 +99,13 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                     }
                 };
                 let __slot = __slot.ttl({ <_ as rt::IntoTtl>::into_ttl(ttl_for(&kind)) });
-                let (__kept, __fill) = {
-                    let __r: User = __slot
-                        .run(rt::std::boxed::Box::pin(<load>::uncached(id, kind)))
-                        .await;
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.await;
-                __kept.join()
+                __slot
+                    .load(
+                        __policy,
+                        rt::std::boxed::Box::pin(<load>::uncached(id, kind)),
+                        rt::as_it_is,
+                    )
+                    .await
             }
             impl load {
                 /// Stores a value for these arguments, as if the function had returned it.
@@ -195,10 +176,6 @@ fn near_is_asked_of_what_a_generic_method_returns() {
         ),
         &expect![[r#"
             fn load<T: Named>(&self, id: u64) -> T {
-                let __policy = {
-                    use rt::{OkFallback as _, SomeFallback as _};
-                    rt::Probe::<T>::new().ok().some()
-                };
                 let __slot = {
                     let __step = rt::lookup_sync(
                         {
@@ -236,15 +213,7 @@ fn near_is_asked_of_what_a_generic_method_returns() {
                         rt::Step::Load(__slot) => __slot,
                     }
                 };
-                let (__kept, __fill) = {
-                    let __r: T = __slot.run_sync(move || -> T { body(id) });
-                    match __slot.loaded(__policy, __r) {
-                        rt::Loaded::Pass(__r) => return __r,
-                        rt::Loaded::Keep(__kept, __fill) => (__kept, __fill),
-                    }
-                };
-                __fill.wait();
-                __kept.join()
+                __slot.load_sync(move || -> T { body(id) }, rt::as_it_is)
             }
         "#]],
     );
