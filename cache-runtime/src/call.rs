@@ -17,6 +17,7 @@
 //! The story works on bytes and knows nothing of types; [`slot`](crate::slot) does.
 
 mod elsewhere;
+mod found;
 mod near;
 mod refresh;
 mod unanswered;
@@ -26,8 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::elsewhere::Elsewhere;
+use self::found::Found;
+use self::near::Watching;
 pub(crate) use self::near::near;
-use self::refresh::refresh;
 use self::unanswered::Unanswered;
 use crate::address::{self, Report, Request, Seen};
 use crate::body;
@@ -37,10 +39,8 @@ use crate::exec;
 use crate::flight::{Boarded, Followed, Follower, Leader, Stamp};
 use crate::lease::Token;
 use crate::load::{Claim, Load, Why};
-use crate::near::{Copied, Life, Watch};
 use crate::place::Place;
 use crate::request::Call;
-use crate::spec::Spec;
 use crate::store::{Found as Stored, Leased, Left, Lock, Reading};
 
 /// What the story came to.
@@ -67,7 +67,7 @@ pub(crate) fn look(call: Call) -> impl Future<Output = Looked> + Send {
             Begun::Search(search) => search,
         };
         if search.is_refresh {
-            return Box::pin(refresh(search.place)).await;
+            return Box::pin(refresh::asked(search.place)).await;
         }
         if search.place.cache.board().has(&search.place.key) {
             return Box::pin(search.run()).await;
@@ -147,75 +147,8 @@ pub(crate) struct Search {
     is_refresh: bool,
     /// A flight ended with nothing that this call may take.
     again: bool,
-    /// From before the read on, where a copy may be kept of what it finds, and how long that lives.
-    watch: Option<Box<(Watch, Left)>>,
-}
-
-/// Bytes that may be the answer.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) json: Vec<u8>,
-    how: EventKind,
-    /// For a stale value: the refresh of it.
-    refresh: Option<Box<Load>>,
-    search: Search,
-}
-
-impl Found {
-    /// It is the answer; what comes with it is the refresh to run behind.
-    pub(crate) fn used(self) -> Option<Box<Load>> {
-        self.search.place.tell(self.how);
-        self.search.see(match self.how {
-            EventKind::Joined => Seen::Joined,
-            EventKind::Stale => Seen::Stale,
-            _ => Seen::Stored,
-        });
-        self.search.place.key.recycle();
-        self.refresh
-    }
-
-    /// Whether an absence is no answer. One that was loaded just now and waited for is.
-    pub(crate) fn passes_over(&self, absent: bool) -> bool {
-        absent && self.how != EventKind::Joined && self.search.place.spec.passes_over_absence()
-    }
-
-    pub(crate) fn absent(self) -> Search {
-        self.unusable()
-    }
-
-    pub(crate) fn unreadable(self) -> Search {
-        self.search.place.tell(EventKind::Unreadable);
-        self.unusable()
-    }
-
-    /// Keeps a copy of the value in this process, where the function has `near`.
-    pub(crate) fn keep_near(&mut self, copy: &dyn Fn(Life) -> Option<Arc<Copied>>) {
-        let watch = self.search.watch.take();
-        // Past its time to live a value is no answer by itself, and one that was waited for is older
-        // than the watch.
-        let Some(watch) = watch.filter(|_| self.how == EventKind::Hit) else {
-            return;
-        };
-        let (watch, left) = *watch;
-        let left = match left {
-            Left::Forever => None,
-            Left::For(left) => Some(left),
-            Left::Unknown => return,
-        };
-        let place = &self.search.place;
-        let fresh = left.map(|left| left.saturating_sub(place.spec.stale.unwrap_or_default()));
-        let max_age = place.spec.near.unwrap_or_default();
-        let life = watch.life(fresh, max_age, self.json.len(), place.counters());
-        if let Some(copied) = life.and_then(copy) {
-            watch.keep(copied);
-        }
-    }
-
-    fn unusable(mut self) -> Search {
-        self.search.rounds += 1;
-        self.search.unusable = Some(self.json);
-        self.search
-    }
+    /// From before the read on, where a copy may be kept of what it finds.
+    watching: Option<Box<Watching>>,
 }
 
 impl Search {
@@ -229,7 +162,7 @@ impl Search {
             missed: false,
             is_refresh: false,
             again: false,
-            watch: None,
+            watching: None,
         }
     }
 
@@ -237,7 +170,7 @@ impl Search {
     pub(crate) async fn run(mut self) -> Looked {
         // Two programs that cannot read each other's values would go on replacing them.
         const MOST_ROUNDS: u32 = 3;
-        self.watch = None;
+        self.watching = None;
         self.place.begins();
         self.miss();
         while self.rounds < MOST_ROUNDS && !self.patience().is_zero() {
@@ -275,17 +208,12 @@ impl Search {
     }
 
     fn read(&mut self) -> Reading<'_> {
+        self.watching = Watching::begin(&self.place);
         let Place {
             cache, key, spec, ..
         } = &self.place;
-        if spec.near.is_some() {
-            // An invalidation that is owed since may have come before the watch.
-            let watch = cache.near().watch(key);
-            let watch = watch.filter(|_| !cache.owed().contains(key));
-            self.watch = watch.map(|watch| Box::new((watch, Left::Unknown)));
-        }
         let size = self.place.counters().sizes.expected();
-        match self.watch {
+        match self.watching {
             Some(_) => cache.store().get_watched(key, size),
             None => cache.store().get(key, spec.stale.is_some(), size),
         }
@@ -307,10 +235,8 @@ impl Search {
             return None;
         };
         sizes.saw(json.len());
-        self.watch = self.watch.take().filter(|_| stored.watched);
-        if let Some(watch) = &mut self.watch {
-            watch.1 = stored.left;
-        }
+        let watching = self.watching.take().filter(|_| stored.watched);
+        self.watching = watching.map(|watching| watching.found(stored.left));
         Some((json, stored.left))
     }
 
@@ -337,27 +263,8 @@ impl Search {
 
     async fn stale(mut self, json: Vec<u8>) -> Looked {
         self.place.begins();
-        let refresh = self.claim_refresh().await;
+        let refresh = refresh::of_stale(&self.place).await;
         Looked::Found(self.found(json, EventKind::Stale, refresh))
-    }
-
-    /// The refresh of a stale value, if nobody of the fleet is at it and there is room for it.
-    async fn claim_refresh(&self) -> Option<Box<Load>> {
-        let permit = self.place.cache.begin_behind()?;
-        let token = Token::fresh();
-        let life = self.place.spec.lease.unwrap_or(Spec::LEASE);
-        let claimed = self
-            .place
-            .cache
-            .store()
-            .claim(&self.place.key, &token, life, false);
-        if !claimed.await.unwrap_or(false) {
-            return None;
-        }
-        let claim = Load::hold(&self.place, token, Lock::Refresh, Why::Behind, None);
-        let mut load = Load::of(Arc::new(self.place.clone()), claim, None);
-        load.permit = Some(permit);
-        Some(Box::new(load))
     }
 
     /// Loads, for everybody in this process.

@@ -1,4 +1,4 @@
-//! A refresh that was asked for.
+//! Refreshes: one that was asked for, and one of a stale value.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::place::Place;
 use crate::spec::Spec;
 use crate::store::{Leased, Lock};
 
-/// The body runs whatever is stored. While it runs, an old value stays in place, so the token
+/// It was asked for: the body runs whatever is stored. While it runs, an old value stays in place, so the token
 /// stands beside it; if the new value is then refused, the old one goes, since the caller asked
 /// for the new.
-pub(super) async fn refresh(mut place: Place) -> Looked {
+pub(super) async fn asked(mut place: Place) -> Looked {
     place.begins();
     let store = place.cache.store();
     let life = place.spec.lease.unwrap_or(Spec::LEASE);
@@ -45,4 +45,19 @@ pub(super) async fn refresh(mut place: Place) -> Looked {
         let _ = place.cache.remove(&place.key).await;
     }
     Looked::Load(Box::new(Load::of(Arc::new(place), claim, None)))
+}
+
+/// The refresh of a stale value, if nobody of the fleet is at it and there is room for it.
+pub(super) async fn of_stale(place: &Place) -> Option<Box<Load>> {
+    let permit = place.cache.begin_behind()?;
+    let token = Token::fresh();
+    let life = place.spec.lease.unwrap_or(Spec::LEASE);
+    let claimed = place.cache.store().claim(&place.key, &token, life, false);
+    if !claimed.await.unwrap_or(false) {
+        return None;
+    }
+    let claim = Load::hold(place, token, Lock::Refresh, Why::Behind, None);
+    let mut load = Load::of(Arc::new(place.clone()), claim, None);
+    load.permit = Some(permit);
+    Some(Box::new(load))
 }
