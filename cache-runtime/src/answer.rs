@@ -12,8 +12,9 @@ use std::task::{Context, Poll, ready};
 use crate::call::Looked;
 use crate::json::Codec;
 use crate::keep::Policy;
+use crate::lookup::{Lookup, Step, lookup};
 use crate::request::Call;
-use crate::slot::{Keeping, Loading, Lookup, Slot, Step, as_it_is, lookup};
+use crate::slot::{Keeping, Loading, Slot, as_it_is};
 
 /// An async function as it is called with the arguments `A`.
 pub trait Body<A> {

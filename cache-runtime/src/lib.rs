@@ -80,6 +80,7 @@ mod keep;
 mod key;
 mod lease;
 mod load;
+mod lookup;
 mod lost;
 #[cfg(feature = "metrics")]
 pub mod metrics;

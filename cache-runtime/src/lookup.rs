@@ -1,0 +1,198 @@
+//! The typed edge of a call, on its way in: bytes become the function's type.
+//!
+//! [`lookup`] and [`lookup_sync`] are two thin drivers round the one story in [`call`](crate::call);
+//! they differ in how they wait. Whatever begins something long here has no type parameter: what it
+//! begins is compiled once, in this crate, and not again in every crate with an annotated function.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::address;
+use crate::call::{Looked, Search, look, near};
+use crate::exec;
+use crate::json::Codec;
+use crate::request::Call;
+use crate::slot::Slot;
+
+/// How a call goes on.
+#[derive(Debug)]
+pub enum Step<R> {
+    /// The answer is there.
+    Done(R),
+    /// A stale answer is there, and its refresh is to run behind.
+    Stale(R, Slot<R>),
+    /// The body is to run.
+    Load(Slot<R>),
+}
+
+/// Looks for the bytes of an answer. A hit allocates nothing: what it takes to wait for it is in the
+/// future of the annotated function.
+pub fn looking(call: Call) -> impl Future<Output = Looked> + Send {
+    look(call)
+}
+
+/// Looks for an answer, for an async function. `looking` is the function above: the future that it
+/// makes has no name.
+pub fn lookup<R, L>(call: Call, looking: fn(Call) -> L, codec: Codec<R>) -> Lookup<R, L> {
+    Lookup {
+        looking: Looking::New {
+            call: Some(call),
+            looking,
+        },
+        codec,
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The looking for an answer.
+    ///
+    /// The future is named instead of being an `async fn`, which would be compiled anew for every
+    /// return type, and nothing of that type is held in it: it need not be `Send`.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Lookup<R, L> {
+        #[pin]
+        looking: Looking<L>,
+        codec: Codec<R>,
+    }
+}
+
+impl<R, L: Future<Output = Looked>> Future for Lookup<R, L> {
+    type Output = Step<R>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Step<R>> {
+        let mut this = self.project();
+        if let Some(new) = this.looking.as_mut().new_call()
+            && let Some(call) = new
+            && let Some(returned) = near(call, this.codec)
+        {
+            recycle(new);
+            return Poll::Ready(Step::Done(returned));
+        }
+        loop {
+            let looked = ready!(this.looking.as_mut().poll_looked(context));
+            match step(looked, *this.codec) {
+                Read::Step(step) => return Poll::Ready(step),
+                Read::Unusable(search) => this.looking.as_mut().again(search),
+                Read::Addressed => this.looking.as_mut().addressed(),
+            }
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The looking for the bytes of an answer, whatever its type.
+    #[project = Projection]
+    enum Looking<L> {
+        New { call: Option<Call>, looking: fn(Call) -> L },
+        First { #[pin] looking: L },
+        // What was found cannot be used.
+        Again { looking: Pin<Box<dyn Future<Output = Looked> + Send>> },
+        // Who asked for the address drops this future now.
+        Addressed,
+    }
+}
+
+impl<L: Future<Output = Looked>> Looking<L> {
+    /// The call, before anything was done about it.
+    fn new_call(self: Pin<&mut Self>) -> Option<&mut Option<Call>> {
+        match self.project() {
+            Projection::New { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
+    fn poll_looked(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Looked> {
+        if let Projection::New { call, looking } = self.as_mut().project() {
+            let Some(call) = call.take() else {
+                return Poll::Pending;
+            };
+            let looking = looking(call);
+            self.set(Self::First { looking });
+        }
+        match self.project() {
+            Projection::First { looking } => looking.poll(context),
+            Projection::Again { looking } => looking.as_mut().poll(context),
+            Projection::New { .. } | Projection::Addressed => Poll::Pending,
+        }
+    }
+
+    fn again(mut self: Pin<&mut Self>, search: Search) {
+        let looking = searching(search);
+        self.set(Self::Again { looking });
+    }
+
+    fn addressed(mut self: Pin<&mut Self>) {
+        self.set(Self::Addressed);
+    }
+}
+
+fn recycle(call: &mut Option<Call>) {
+    if let Some(call) = call.take() {
+        call.recycle();
+    }
+}
+
+impl<R, L> fmt::Debug for Lookup<R, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup").finish_non_exhaustive()
+    }
+}
+
+fn searching(search: Search) -> Pin<Box<dyn Future<Output = Looked> + Send>> {
+    Box::pin(search.run())
+}
+
+fn wait_for_look(call: Call) -> Looked {
+    exec::wait(look(call))
+}
+
+fn wait_for_search(search: Search) -> Looked {
+    exec::wait(search.run())
+}
+
+/// Looks for an answer, for a sync function: on a thread with a runtime or without.
+pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
+    if let Some(returned) = near(&call, &codec) {
+        call.recycle();
+        return Step::Done(returned);
+    }
+    let mut looked = wait_for_look(call);
+    loop {
+        let again = match step(looked, codec) {
+            Read::Step(step) => return step,
+            Read::Unusable(search) => search,
+            Read::Addressed => address::leave(),
+        };
+        looked = wait_for_search(again);
+    }
+}
+
+enum Read<R> {
+    Step(Step<R>),
+    Unusable(Search),
+    Addressed,
+}
+
+/// The found bytes as the function's type, if they are.
+fn step<R>(looked: Looked, codec: Codec<R>) -> Read<R> {
+    let mut found = match looked {
+        Looked::Load(load) => return Read::Step(Step::Load(Slot::new(load, codec))),
+        Looked::Addressed => return Read::Addressed,
+        Looked::Found(found) => found,
+    };
+    match (codec.decode)(&found.json) {
+        Ok((returned, absent)) if !found.passes_over(absent) => {
+            if let Some(copies) = codec.copies {
+                found.keep_near(&|life| (copies().take)(&returned, life));
+            }
+            Read::Step(match found.used() {
+                None => Step::Done(returned),
+                Some(load) => Step::Stale(returned, Slot::new(load, codec)),
+            })
+        }
+        Ok(_) => Read::Unusable(found.absent()),
+        Err(_) => Read::Unusable(found.unreadable()),
+    }
+}
