@@ -5,7 +5,7 @@ pub use core;
 pub use std;
 
 pub use crate::address::{refresh_of, refresh_sync_of};
-pub use crate::answer::{Answer, Body, answer};
+pub use crate::answer::{Answer, Function, answer};
 pub use crate::behind::{Owned, behind, behind_sync, detached};
 pub use crate::cache::Cache;
 pub use crate::companion::{

@@ -17,7 +17,7 @@ use crate::request::Call;
 use crate::slot::{Keeping, Loading, Slot, as_it_is};
 
 /// An async function as it is called with the arguments `A`.
-pub trait Body<A> {
+pub trait Function<A> {
     /// What it makes of them.
     type Future: Future;
 
@@ -25,9 +25,9 @@ pub trait Body<A> {
     fn call(self, arguments: A) -> Self::Future;
 }
 
-macro_rules! bodies {
+macro_rules! functions {
     ($($argument:ident)*) => {
-        impl<B, F, $($argument),*> Body<($($argument,)*)> for B
+        impl<B, F, $($argument),*> Function<($($argument,)*)> for B
         where
             B: FnOnce($($argument),*) -> F,
             F: Future,
@@ -42,15 +42,15 @@ macro_rules! bodies {
     };
 }
 
-bodies!();
-bodies!(A1);
-bodies!(A1 A2);
-bodies!(A1 A2 A3);
-bodies!(A1 A2 A3 A4);
-bodies!(A1 A2 A3 A4 A5);
-bodies!(A1 A2 A3 A4 A5 A6);
-bodies!(A1 A2 A3 A4 A5 A6 A7);
-bodies!(A1 A2 A3 A4 A5 A6 A7 A8);
+functions!();
+functions!(A1);
+functions!(A1 A2);
+functions!(A1 A2 A3);
+functions!(A1 A2 A3 A4);
+functions!(A1 A2 A3 A4 A5);
+functions!(A1 A2 A3 A4 A5 A6);
+functions!(A1 A2 A3 A4 A5 A6 A7);
+functions!(A1 A2 A3 A4 A5 A6 A7 A8);
 
 /// Looks for the answer of a call, and runs `body` with `arguments` if there is none.
 pub fn answer<R, P, A, B, L>(
@@ -63,7 +63,7 @@ pub fn answer<R, P, A, B, L>(
 ) -> Answer<R, P::Kept, A, B, B::Future, L>
 where
     P: Policy<R>,
-    B: Body<A, Future: Future<Output = R>>,
+    B: Function<A, Future: Future<Output = R>>,
 {
     Answer {
         lookup: lookup(call, looking, codec),
@@ -91,7 +91,7 @@ type Decide<R> = fn(Slot<R>, &R) -> Slot<R>;
 
 impl<R, K, A, B, F, L> Future for Answer<R, K, A, B, F, L>
 where
-    B: Body<A, Future = F>,
+    B: Function<A, Future = F>,
     F: Future<Output = R>,
     L: Future<Output = Looked>,
 {

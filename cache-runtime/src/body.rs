@@ -26,24 +26,37 @@ pub(crate) fn is_loading(place: &Place) -> bool {
         .unwrap_or(false)
 }
 
-/// While this lives, what runs on this thread is part of a body.
-struct Inside<'a> {
-    is_noted: bool,
-    _span: Option<Entered<'a>>,
+/// What a body loads, and how that is watched.
+struct Loading {
+    place: Option<Arc<Place>>,
+    run: Option<Arc<Run>>,
 }
 
-impl<'a> Inside<'a> {
-    fn of(place: Option<&Arc<Place>>, run: Option<&'a Arc<Run>>) -> Self {
+impl Loading {
+    fn of(load: &Load) -> Self {
+        Self {
+            place: load.own_place(),
+            run: load.run.clone(),
+        }
+    }
+
+    fn enter(&self) -> Inside<'_> {
         let note = |place: &Arc<Place>| {
             LOADING
                 .try_with(|loading| loading.borrow_mut().push(place.clone()))
                 .is_ok()
         };
-        Self {
-            _span: run.map(|run| run.enter()),
-            is_noted: place.is_some_and(note),
+        Inside {
+            _span: self.run.as_deref().map(Run::enter),
+            is_noted: self.place.as_ref().is_some_and(note),
         }
     }
+}
+
+/// While this lives, what runs on this thread is part of a body.
+struct Inside<'a> {
+    is_noted: bool,
+    _span: Option<Entered<'a>>,
 }
 
 impl Drop for Inside<'_> {
@@ -56,8 +69,7 @@ impl Drop for Inside<'_> {
 
 /// The body of an async function, which knows what it is loading.
 pub(crate) struct Body<F: ?Sized> {
-    place: Option<Arc<Place>>,
-    run: Option<Arc<Run>>,
+    loading: Loading,
     body: Pin<Box<F>>,
 }
 
@@ -65,21 +77,20 @@ impl<F: Future + ?Sized> Body<F> {
     /// The body of this load.
     pub(crate) fn of(load: &Load, body: Pin<Box<F>>) -> Self {
         Self {
-            place: load.own_place(),
-            run: load.run.clone(),
+            loading: Loading::of(load),
             body,
         }
     }
 
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _inside = Inside::of(self.place.as_ref(), self.run.as_ref());
+        let _inside = self.loading.enter();
         self.body.as_mut().poll(context)
     }
 }
 
 /// Runs the body of this load, of a sync function.
 pub(crate) fn run_sync<T>(load: &Load, body: impl FnOnce() -> T) -> T {
-    let place = load.own_place();
-    let _inside = Inside::of(place.as_ref(), load.run.as_ref());
+    let loading = Loading::of(load);
+    let _inside = loading.enter();
     body()
 }

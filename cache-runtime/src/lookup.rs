@@ -177,22 +177,22 @@ enum Read<R> {
 
 /// The found bytes as the function's type, if they are.
 fn step<R>(looked: Looked, codec: Codec<R>) -> Read<R> {
-    let mut found = match looked {
+    let found = match looked {
         Looked::Load(load) => return Read::Step(Step::Load(Slot::new(load, codec))),
         Looked::Addressed => return Read::Addressed,
         Looked::Found(found) => found,
     };
-    match (codec.decode)(&found.json) {
-        Ok((returned, absent)) if !found.passes_over(absent) => {
-            if let Some(copies) = codec.copies {
-                found.keep_near(&|life| (copies().take)(&returned, life));
-            }
-            Read::Step(match found.used() {
-                None => Step::Done(returned),
-                Some(load) => Step::Stale(returned, Slot::new(load, codec)),
-            })
-        }
-        Ok(_) => Read::Unusable(found.absent()),
-        Err(_) => Read::Unusable(found.unreadable()),
+    let (returned, absent) = match (codec.decode)(&found.json) {
+        Ok(read) => read,
+        Err(_) => return Read::Unusable(found.unreadable()),
+    };
+    let read = match codec.copies {
+        None => found.read(absent, None),
+        Some(copies) => found.read(absent, Some(&|life| (copies().take)(&returned, life))),
+    };
+    match read {
+        Ok(None) => Read::Step(Step::Done(returned)),
+        Ok(Some(refresh)) => Read::Step(Step::Stale(returned, Slot::new(refresh, codec))),
+        Err(search) => Read::Unusable(search),
     }
 }

@@ -63,12 +63,7 @@ impl<R> Slot<R> {
 
     /// The storing of what is kept of this return value, if anything is.
     fn fill(self, returned: &R) -> Option<Fill> {
-        self.load.returned();
-        if !self.load.is_wanted() {
-            self.load.unwanted();
-            return None;
-        }
-        filling(*self.load, (self.encode)(returned))
+        filling(*self.load, &|| (self.encode)(returned))
     }
 }
 
@@ -80,8 +75,13 @@ pub fn as_it_is<R>(slot: Slot<R>, _returned: &R) -> Slot<R> {
 /// The storing of a loaded value. Whatever comes of it, the caller has its value.
 type Fill = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn filling(load: Load, encoded: Option<(Encoded, bool)>) -> Option<Fill> {
-    match encoded {
+fn filling(load: Load, encode: &dyn Fn() -> Option<(Encoded, bool)>) -> Option<Fill> {
+    load.returned();
+    if !load.is_wanted() {
+        load.unwanted();
+        return None;
+    }
+    match encode() {
         None => load.failed(),
         Some((Err(error), _)) => load.unstorable(&error),
         Some((Ok(json), absent)) => return Some(Box::pin(load.fill(json, absent))),

@@ -19,8 +19,28 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// It is the answer; what comes with it is the refresh to run behind.
-    pub(crate) fn used(self) -> Option<Box<Load>> {
+    /// It was read, as a value of which `copy` takes copies or as the absence of one. If it is the
+    /// answer, what comes with it is the refresh to run behind; else the search goes on.
+    pub(crate) fn read(
+        mut self,
+        absent: bool,
+        copy: Option<&dyn Fn(Life) -> Option<Arc<Copied>>>,
+    ) -> Result<Option<Box<Load>>, Search> {
+        if absent && self.passes_over_absence() {
+            return Err(self.unusable());
+        }
+        if let Some(copy) = copy {
+            self.keep_near(copy);
+        }
+        Ok(self.used())
+    }
+
+    pub(crate) fn unreadable(self) -> Search {
+        self.search.place.tell(EventKind::Unreadable);
+        self.unusable()
+    }
+
+    fn used(self) -> Option<Box<Load>> {
         self.search.place.tell(self.how);
         self.search.see(match self.how {
             EventKind::Joined => Seen::Joined,
@@ -32,21 +52,12 @@ impl Found {
     }
 
     /// Whether an absence is no answer. One that was loaded just now and waited for is.
-    pub(crate) fn passes_over(&self, absent: bool) -> bool {
-        absent && self.how != EventKind::Joined && self.search.place.spec.passes_over_absence()
+    fn passes_over_absence(&self) -> bool {
+        self.how != EventKind::Joined && self.search.place.spec.passes_over_absence()
     }
 
-    pub(crate) fn absent(self) -> Search {
-        self.unusable()
-    }
-
-    pub(crate) fn unreadable(self) -> Search {
-        self.search.place.tell(EventKind::Unreadable);
-        self.unusable()
-    }
-
-    /// Keeps a copy of the value in this process, where the function has `near`.
-    pub(crate) fn keep_near(&mut self, copy: &dyn Fn(Life) -> Option<Arc<Copied>>) {
+    /// Keeps a copy of the value in this process.
+    fn keep_near(&mut self, copy: &dyn Fn(Life) -> Option<Arc<Copied>>) {
         // Past its time to live a value is no answer by itself, and one that was waited for is older
         // than the watch.
         if let Some(watching) = self.search.watching.take()
