@@ -14,7 +14,8 @@
 //! store.fill    if the lease is still held; an invalidation has removed it
 //! ```
 //!
-//! The story works on bytes and knows nothing of types; [`slot`](crate::slot) does.
+//! The story works on bytes and knows nothing of types; [`lookup`](crate::lookup) and
+//! [`slot`](crate::slot) do.
 
 mod elsewhere;
 mod found;

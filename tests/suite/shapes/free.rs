@@ -23,6 +23,8 @@ shapes! {
     an_expression: expression(7), expression_sync(7);
     question_mark_and_return: fallible("7"), fallible_sync("7");
     nothing_to_return: nothing(7), nothing_sync(7);
+    eight_arguments: eight(1, 2, 3, 4, 5, 6, 7, 8), eight_sync(1, 2, 3, 4, 5, 6, 7, 8);
+    nine_arguments: nine(1, 2, 3, 4, 5, 6, 7, 8, 9), nine_sync(1, 2, 3, 4, 5, 6, 7, 8, 9);
     instrumented_above: instrumented_above(7), instrumented_above_sync(7);
     instrumented_below: instrumented_below(7), instrumented_below_sync(7);
     attributes: attributes(7, 8), attributes_sync(7, 8);
@@ -68,6 +70,30 @@ where
 {
     drop(id);
     ran(value)
+}
+
+#[read_through]
+#[expect(clippy::too_many_arguments)]
+async fn eight(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8) -> u8 {
+    ran(a + b + c + d + e + f + g + h)
+}
+
+#[read_through]
+#[expect(clippy::too_many_arguments)]
+fn eight_sync(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8) -> u8 {
+    ran(a + b + c + d + e + f + g + h)
+}
+
+#[read_through]
+#[expect(clippy::too_many_arguments)]
+async fn nine(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8) -> u8 {
+    ran(a + b + c + d + e + f + g + h + i)
+}
+
+#[read_through]
+#[expect(clippy::too_many_arguments)]
+fn nine_sync(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8) -> u8 {
+    ran(a + b + c + d + e + f + g + h + i)
 }
 
 #[read_through]
