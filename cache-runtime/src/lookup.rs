@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -191,8 +192,10 @@ fn step<R>(looked: Looked, codec: Codec<R>) -> Read<R> {
         Some(copies) => found.read(absent, Some(&|life| (copies().take)(&returned, life))),
     };
     match read {
-        Ok(None) => Read::Step(Step::Done(returned)),
-        Ok(Some(refresh)) => Read::Step(Step::Stale(returned, Slot::new(refresh, codec))),
-        Err(search) => Read::Unusable(search),
+        ControlFlow::Break(None) => Read::Step(Step::Done(returned)),
+        ControlFlow::Break(Some(refresh)) => {
+            Read::Step(Step::Stale(returned, Slot::new(refresh, codec)))
+        }
+        ControlFlow::Continue(search) => Read::Unusable(search),
     }
 }

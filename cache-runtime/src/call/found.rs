@@ -1,5 +1,6 @@
 //! Bytes that were found, until it is known whether they are the answer.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Search;
@@ -25,14 +26,14 @@ impl Found {
         mut self,
         absent: bool,
         copy: Option<&dyn Fn(Life) -> Option<Arc<Copied>>>,
-    ) -> Result<Option<Box<Load>>, Search> {
+    ) -> ControlFlow<Option<Box<Load>>, Search> {
         if absent && self.passes_over_absence() {
-            return Err(self.unusable());
+            return ControlFlow::Continue(self.unusable());
         }
         if let Some(copy) = copy {
             self.keep_near(copy);
         }
-        Ok(self.used())
+        ControlFlow::Break(self.used())
     }
 
     pub(crate) fn unreadable(self) -> Search {
