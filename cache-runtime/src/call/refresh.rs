@@ -10,9 +10,9 @@ use crate::place::Place;
 use crate::spec::Spec;
 use crate::store::{Leased, Lock};
 
-/// It was asked for: the body runs whatever is stored. While it runs, an old value stays in place, so the token
-/// stands beside it; if the new value is then refused, the old one goes, since the caller asked
-/// for the new.
+/// It was asked for: the body runs whatever is stored. While it runs, an old value stays in place, so
+/// the token stands beside it; if the new value is then refused, the old one goes, since the caller
+/// asked for the new.
 pub(super) async fn asked(mut place: Place) -> Looked {
     place.begins();
     let store = place.cache.store();
