@@ -185,7 +185,7 @@ impl Cache {
             behind.drained().await;
             // Detached loads, and those of other callers.
             while !board.is_empty() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                exec::sleep(Duration::from_millis(2)).await;
             }
         };
         exec::within(LONGEST, drained).await;

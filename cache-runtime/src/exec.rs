@@ -5,6 +5,8 @@
 //! first use, does what cannot be done where the caller is: timers, what has no caller, and the
 //! talking to Redis of callers whose runtime cannot hold a connection.
 
+mod later;
+
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
@@ -14,8 +16,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::task::JoinHandle;
 
+pub(crate) use self::later::{Later, later};
 use crate::error::{Error, ErrorKind};
 
 /// Runs `work` on the I/O thread, for at most `limit`. `None` if the limit passed first.
@@ -38,37 +40,19 @@ pub(crate) fn spawn_on_io(work: impl Future<Output = ()> + Send + 'static) -> Re
     Ok(())
 }
 
-/// Waits there for at most `limit`, since a timer must not be of the caller's runtime: that may have
-/// none, or a paused clock. `None` if the limit passed first. Dropping the returned future ends the
-/// waiting.
-pub(crate) async fn within<F>(limit: Duration, wait: F) -> Option<F::Output>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let bounded = async move { tokio::time::timeout(limit, wait).await.ok() };
-    let mut waiting = Ended(io_thread().ok()?.spawn(bounded));
-    (&mut waiting.0).await.ok().flatten()
+/// Waits for at most `limit`, by a timer of the I/O thread: the caller's runtime may have none, or a
+/// paused clock. `None` if the limit passed first.
+pub(crate) async fn within<F: Future>(limit: Duration, wait: F) -> Option<F::Output> {
+    let bounded = {
+        // A timer belongs to the runtime that it is made in, whoever waits for it.
+        let _inside = io_thread().ok()?.enter();
+        tokio::time::timeout(limit, wait)
+    };
+    bounded.await.ok()
 }
 
 pub(crate) async fn sleep(time: Duration) {
     within(time, std::future::pending::<()>()).await;
-}
-
-/// A task that ends with this value.
-#[derive(Debug)]
-pub(crate) struct Ended<T>(JoinHandle<T>);
-
-impl<T> Drop for Ended<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Runs `work` on the I/O thread for as long as the returned value lives.
-pub(crate) fn while_held(
-    work: impl Future<Output = ()> + Send + 'static,
-) -> Result<Ended<()>, Error> {
-    Ok(Ended(io_thread()?.spawn(work)))
 }
 
 /// Waits on this thread, without a runtime and inside of any.

@@ -11,7 +11,7 @@ use self::give_back::{Leaving, give_back};
 use crate::behind::Permit;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventKind;
-use crate::exec::{self, Ended};
+use crate::exec::{self, Later};
 use crate::flight::{Leader, Stamp};
 use crate::lease::Token;
 use crate::place::Place;
@@ -38,7 +38,7 @@ pub(crate) struct Held {
     /// A fill was tried and told of.
     told: bool,
     /// Extends the token's life while the body runs.
-    heartbeat: Option<Ended<()>>,
+    heartbeat: Option<Later>,
 }
 
 /// Why a token is held, which decides what becomes of it when nothing is stored.
@@ -348,31 +348,23 @@ pub(crate) fn jittered_wait(pause: Duration) -> Duration {
 /// Extends the token's life three times in it, at most for as long as anybody waits for a load. A
 /// token that is gone takes the flight off the board: who comes now would wait for a value that it
 /// may not take.
-fn heartbeat(
-    place: &Place,
-    token: Token,
-    lock: Lock,
-    leader: Option<&Leader>,
-) -> Option<Ended<()>> {
+fn heartbeat(place: &Place, token: Token, lock: Lock, leader: Option<&Leader>) -> Option<Later> {
     let life = place.spec.lease.unwrap_or(Spec::LEASE);
     let detacher = leader.map(Leader::detacher);
     let (cache, key) = (place.cache.clone(), place.key.clone());
     let end = Instant::now() + place.spec.follow;
     let beating = async move {
-        loop {
-            tokio::time::sleep(life / 3).await;
-            if Instant::now() >= end {
-                return;
-            }
+        while Instant::now() < end {
             if let Ok(false) = cache.store().extend(&key, lock, &token, life).await {
                 if let Some(detacher) = detacher {
                     detacher.detach();
                 }
                 return;
             }
+            tokio::time::sleep(life / 3).await;
         }
     };
-    exec::while_held(beating).ok()
+    exec::later(life / 3, beating).ok()
 }
 
 #[cfg(test)]
