@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
-use redis::{Cmd, Connection, RedisError, RedisResult, Value};
+use redis::{Cmd, Connection, ConnectionLike, RedisError, RedisResult, Value};
 
 use super::batch::MOST_KEYS;
 use super::connect::Connector;
 use super::failure::{Class, class, told, unfit};
 use super::health::{AsOf, Health};
-use super::reads::{bytes, get, list, string};
+use super::reads::{bytes, list, string};
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
@@ -32,22 +32,25 @@ pub(super) struct Threads {
     connector: Arc<Connector>,
     health: Arc<Health>,
     queue: Mutex<Queue>,
-    /// Of whoever leads.
-    connection: Mutex<Option<Held>>,
-    /// Whether there is one, for all who come.
+    /// Whether there is a connection, with whoever leads or without.
     connected: AtomicBool,
     connecting: AtomicBool,
-}
-
-struct Held {
-    connection: Connection,
-    as_of: AsOf,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Waiting>,
     is_led: bool,
+    /// While nobody leads.
+    held: Option<Box<Held>>,
+    closed: bool,
+}
+
+struct Held {
+    connection: Connection,
+    as_of: AsOf,
+    /// The last command; its room is for the next one.
+    command: Vec<u8>,
 }
 
 struct Waiting {
@@ -66,7 +69,8 @@ type Asked = Result<Vec<Option<Vec<u8>>>, Error>;
 
 enum Word {
     Answer(Result<Option<Vec<u8>>, Error>),
-    Lead,
+    /// With the connection, if there is one.
+    Lead(Option<Box<Held>>),
     /// Ask by way of the lanes.
     Elsewhere,
 }
@@ -91,13 +95,19 @@ impl Slot {
     }
 }
 
+/// What a thread that comes does.
+enum Turn<'a> {
+    /// It leads, and nobody waits.
+    Alone(Leading<'a>),
+    Wait(Arc<Slot>),
+}
+
 impl Threads {
     pub(super) fn new(connector: Arc<Connector>, health: Arc<Health>) -> Arc<Self> {
         Arc::new(Self {
             connector,
             health,
             queue: Mutex::default(),
-            connection: Mutex::default(),
             connected: AtomicBool::new(false),
             connecting: AtomicBool::new(false),
         })
@@ -113,23 +123,32 @@ impl Threads {
             self.connect_behind();
             return None;
         }
-        match self.take_turn(name).map(|slot| slot.wait()) {
-            Some(Word::Answer(answer)) => Some(answer),
-            Some(Word::Elsewhere) => None,
-            Some(Word::Lead) | None => self.lead(name),
+        let slot = match self.take_turn(name) {
+            Turn::Alone(leading) => return leading.ask_alone(name),
+            Turn::Wait(slot) => slot,
+        };
+        match slot.wait() {
+            Word::Answer(answer) => Some(answer),
+            Word::Elsewhere => None,
+            Word::Lead(held) => self.lead(held, name),
         }
     }
 
     pub(super) fn close(&self) {
-        self.let_go(&mut self.connection());
+        let mut queue = self.queue();
+        queue.closed = true;
+        self.keep(&mut queue, None);
     }
 
-    /// Where to wait, unless nobody leads: then this thread does.
-    fn take_turn(&self, name: OnServer<'_>) -> Option<Arc<Slot>> {
+    fn take_turn(&self, name: OnServer<'_>) -> Turn<'_> {
         let mut queue = self.queue();
         if !queue.is_led {
             queue.is_led = true;
-            return None;
+            let held = queue.held.take();
+            return Turn::Alone(Leading {
+                threads: self,
+                held,
+            });
         }
         let slot = Arc::new(Slot {
             word: Mutex::default(),
@@ -139,20 +158,27 @@ impl Threads {
             name: name.to_string(),
             slot: slot.clone(),
         });
-        Some(slot)
+        Turn::Wait(slot)
     }
 
-    fn lead(&self, name: OnServer<'_>) -> Option<Result<Option<Vec<u8>>, Error>> {
-        let leading = Leading(self);
+    fn lead(
+        &self,
+        held: Option<Box<Held>>,
+        name: OnServer<'_>,
+    ) -> Option<Result<Option<Vec<u8>>, Error>> {
+        let mut leading = Leading {
+            threads: self,
+            held,
+        };
         let batch = Batch({
             let mut queue = self.queue();
             let count = queue.waiting.len().min(MOST_KEYS - 1);
             queue.waiting.drain(..count).collect()
         });
         if batch.0.is_empty() {
-            return Some(string(self.ask(&get(name))?));
+            return leading.ask_alone(name);
         }
-        let asked = self.ask_for(name, &batch.0);
+        let asked = leading.ask_for(name, &batch.0);
         // The next one is on its way while these answers are given out.
         drop(leading);
         match asked? {
@@ -168,49 +194,11 @@ impl Threads {
         }
     }
 
-    fn ask_for(&self, name: OnServer<'_>, others: &[Waiting]) -> Option<Asked> {
-        let mut mget = Cmd::new();
-        mget.arg("MGET").arg(name);
-        for waiting in others {
-            mget.arg(&waiting.name);
-        }
-        let count = 1 + others.len();
-        let values = self.ask(&mget)?.map_err(told).and_then(list);
-        let values = values.and_then(|values| match values.len() == count {
-            true => values.into_iter().map(bytes).collect(),
-            false => Err(unfit()),
-        });
-        Some(values)
-    }
-
-    /// None if it is to be asked by way of the lanes, which also find out what is wrong.
-    fn ask(&self, command: &Cmd) -> Option<RedisResult<Value>> {
-        let mut held = self.connection();
-        let live = held.as_mut()?;
-        if live.as_of != self.health.as_of() {
-            self.let_go(&mut held);
-            return None;
-        }
-        let answer = command.query::<Value>(&mut live.connection);
-        match answer.as_ref().map_err(class) {
-            Ok(_) | Err(Class::ThisCommand) => self.health.answered(),
-            // An answer that is late would be taken for that of the next command. Whether the server
-            // or this process kept it waiting is found out by the lanes.
-            Err(Class::Late) => {
-                self.let_go(&mut held);
-                self.health.suspect();
-            }
-            Err(_) => {
-                self.let_go(&mut held);
-                return None;
-            }
-        }
-        Some(answer)
-    }
-
-    fn let_go(&self, held: &mut Option<Held>) {
-        self.connected.store(false, Ordering::Release);
-        *held = None;
+    /// Keeps a connection for the next to lead, or none.
+    fn keep(&self, queue: &mut Queue, held: Option<Box<Held>>) {
+        queue.held = held.filter(|_| !queue.closed);
+        self.connected
+            .store(queue.held.is_some(), Ordering::Release);
     }
 
     fn connect_behind(self: &Arc<Self>) {
@@ -239,8 +227,12 @@ impl Threads {
         let as_of = self.health.as_of();
         match self.connector.connect_blocking()? {
             Ok(connection) => {
-                *self.connection() = Some(Held { connection, as_of });
-                self.connected.store(true, Ordering::Release);
+                let held = Box::new(Held {
+                    connection,
+                    as_of,
+                    command: Vec::new(),
+                });
+                self.keep(&mut self.queue(), Some(held));
             }
             Err(error) => trace(&error),
         }
@@ -250,12 +242,17 @@ impl Threads {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn connection(&self) -> MutexGuard<'_, Option<Held>> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+/// A GET as it is sent, by the
+/// [protocol](https://redis.io/docs/latest/develop/reference/protocol-spec/): to make a command of
+/// it first takes longer than all the rest that is done here for a lone thread.
+fn pack_get(name: OnServer<'_>, command: &mut Vec<u8>) {
+    command.extend_from_slice(b"*2\r\n$3\r\nGET\r\n$");
+    command.extend_from_slice(itoa::Buffer::new().format(name.len()).as_bytes());
+    command.extend_from_slice(b"\r\n");
+    name.write_to(command);
+    command.extend_from_slice(b"\r\n");
 }
 
 /// The lanes see the same server and say what is the matter with it.
@@ -263,20 +260,81 @@ fn trace(error: &RedisError) {
     tracing::debug!(code = error.code(), "a connection for threads was not made");
 }
 
-/// Hands the lead on, whatever happened.
-struct Leading<'a>(&'a Threads);
+/// The lead. It is handed on, whatever happens to who has it.
+struct Leading<'a> {
+    threads: &'a Threads,
+    /// None while it is in use: nobody may have it after half an answer.
+    held: Option<Box<Held>>,
+}
+
+impl Leading<'_> {
+    fn ask_alone(mut self, name: OnServer<'_>) -> Option<Result<Option<Vec<u8>>, Error>> {
+        match self.ask(|command| pack_get(name, command))? {
+            // Nearly always. The rest is moved about more than once.
+            Ok(Value::BulkString(json)) => Some(Ok(Some(json))),
+            answer => Some(string(answer)),
+        }
+    }
+
+    fn ask_for(&mut self, name: OnServer<'_>, others: &[Waiting]) -> Option<Asked> {
+        let mut mget = Cmd::new();
+        mget.arg("MGET").arg(name);
+        for waiting in others {
+            mget.arg(&waiting.name);
+        }
+        let count = 1 + others.len();
+        let pack = |command: &mut Vec<u8>| mget.write_packed_command(command);
+        let values = self.ask(pack)?.map_err(told).and_then(list);
+        let values = values.and_then(|values| match values.len() == count {
+            true => values.into_iter().map(bytes).collect(),
+            false => Err(unfit()),
+        });
+        Some(values)
+    }
+
+    /// None if it is to be asked by way of the lanes, which also find out what is wrong.
+    fn ask(&mut self, pack: impl FnOnce(&mut Vec<u8>)) -> Option<RedisResult<Value>> {
+        let health = &self.threads.health;
+        let mut held = self.held.take()?;
+        if held.as_of != health.as_of() {
+            return None;
+        }
+        held.command.clear();
+        pack(&mut held.command);
+        let answer = match held.connection.req_packed_command(&held.command) {
+            Ok(Value::BulkString(value)) => Ok(Value::BulkString(value)),
+            answer => answer.and_then(Value::extract_error),
+        };
+        match answer.as_ref().map_err(class) {
+            Ok(_) | Err(Class::ThisCommand) => {
+                health.answered();
+                self.held = Some(held);
+            }
+            // An answer that is late would be taken for that of the next command. Whether the server
+            // or this process kept it waiting is found out by the lanes.
+            Err(Class::Late) => health.suspect(),
+            Err(_) => return None,
+        }
+        Some(answer)
+    }
+}
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        let next = {
-            let mut queue = self.0.queue();
-            let next = (!queue.waiting.is_empty()).then(|| queue.waiting.remove(0));
-            queue.is_led = next.is_some();
-            next
-        };
-        if let Some(next) = next {
-            next.slot.tell(Word::Lead);
+        let mut queue = self.threads.queue();
+        // One may have been made in the place of one that broke.
+        let held = self.held.take().or_else(|| queue.held.take());
+        if queue.waiting.is_empty() {
+            queue.is_led = false;
+            self.threads.keep(&mut queue, held);
+            return;
         }
+        let held = held.filter(|_| !queue.closed);
+        let next = queue.waiting.remove(0);
+        let connected = &self.threads.connected;
+        connected.store(held.is_some(), Ordering::Release);
+        drop(queue);
+        next.slot.tell(Word::Lead(held));
     }
 }
 
