@@ -19,30 +19,31 @@
 
 mod elsewhere;
 mod found;
+mod lead;
 mod near;
 mod refresh;
 mod unanswered;
 
 use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::elsewhere::Elsewhere;
 use self::found::Found;
 use self::near::Watching;
 pub(crate) use self::near::near;
-use self::unanswered::Unanswered;
 use crate::address::{self, Report, Request, Seen};
 use crate::body;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::event::EventKind;
 use crate::exec;
-use crate::flight::{Boarded, Followed, Follower, Leader, Stamp};
+use crate::flight::{Boarded, Followed, Follower};
 use crate::lease::Token;
-use crate::load::{Claim, Load, Why};
+use crate::load::{Claim, Load};
 use crate::place::Place;
 use crate::request::Call;
-use crate::store::{Found as Stored, Leased, Left, Lock, Reading};
+use crate::store::{Found as Stored, Left, Reading};
 
 /// What the story came to.
 #[derive(Debug)]
@@ -63,44 +64,55 @@ pub enum Looked {
 )]
 pub(crate) fn look(call: Call) -> impl Future<Output = Looked> + Send {
     async move {
-        let mut search = match begin(call) {
-            Begun::Looked(looked) => return looked,
-            Begun::Search(search) => search,
-        };
-        if search.is_refresh {
-            return Box::pin(refresh::asked(search.place)).await;
-        }
-        if search.place.cache.board().has(&search.place.key) {
-            return Box::pin(search.run()).await;
-        }
-        let read = search.read().await;
-        match search.stored(read) {
-            None => Box::pin(search.run()).await,
-            Some((json, left)) if search.is_fresh(left) => {
-                Looked::Found(search.found(json, EventKind::Hit, None))
+        let next = match begin(call) {
+            ControlFlow::Break(next) => next,
+            ControlFlow::Continue(mut search) => {
+                let read = search.read().await;
+                search.after(read)
             }
-            Some((json, _)) => Box::pin(search.stale(json)).await,
+        };
+        match next {
+            Next::Looked(looked) => looked,
+            Next::Wait(looking) => looking.await,
         }
     }
 }
 
-/// How a call goes on after what needs no waiting.
-enum Begun {
+/// The same by blocking this thread. A hit makes no future of the whole, which would be moved about
+/// more often than anything is waited for.
+pub(crate) fn look_sync(call: Call) -> Looked {
+    let next = match begin(call) {
+        ControlFlow::Break(next) => next,
+        ControlFlow::Continue(mut search) => {
+            let read = match exec::waiting(|| search.read()) {
+                Reading::Now(Some(read)) => read,
+                reading => exec::wait(reading),
+            };
+            search.after(read)
+        }
+    };
+    match next {
+        Next::Looked(looked) => looked,
+        Next::Wait(looking) => exec::wait(looking),
+    }
+}
+
+/// How a call goes on that does not only read what is stored.
+enum Next {
     Looked(Looked),
-    /// Somebody is to be asked or waited for.
-    Search(Search),
+    Wait(Pin<Box<dyn Future<Output = Looked> + Send>>),
 }
 
 /// What needs no waiting: no future is made for it, since a call must cost next to nothing while
-/// the server is away.
-fn begin(call: Call) -> Begun {
+/// the server is away. Goes on with the read of what is stored.
+fn begin(call: Call) -> ControlFlow<Next, Box<Search>> {
     let spec = call.spec();
     let request = address::take(spec);
     call.claim_name();
     let (cache, key) = call.resolve();
     if let Some(Request::Address(report)) = request {
         report.set((spec, cache, key));
-        return Begun::Looked(Looked::Addressed);
+        return looked(Looked::Addressed);
     }
     let report = match &request {
         Some(Request::Observe(report)) => Some(report.clone()),
@@ -108,21 +120,30 @@ fn begin(call: Call) -> Begun {
     };
     let uncached = matches!(request, Some(Request::Uncached));
     let Some(cache) = cache.filter(|_| !uncached) else {
-        return Begun::Looked(past(None, report));
+        return looked(past(None, report));
     };
     let place = Place::new(cache, key, spec);
     if !place.is_usable() || body::is_loading(&place) {
-        return Begun::Looked(past(Some(place), report));
+        return looked(past(Some(place), report));
     }
-    let mut search = Search::new(place, report);
-    search.is_refresh = matches!(request, Some(Request::Refresh));
-    if !search.is_refresh
-        && search.place.cache.store().is_away()
-        && let Boarded::Leader(leader) = search.place.cache.board().board(&search.place.key)
+    if matches!(request, Some(Request::Refresh)) {
+        return ControlFlow::Break(Next::Wait(Box::pin(refresh::asked(place))));
+    }
+    let search = Box::new(Search::new(place, report));
+    let board = search.place.cache.board();
+    if search.place.cache.store().is_away()
+        && let Boarded::Leader(leader) = board.board(&search.place.key)
     {
-        return Begun::Looked(search.load(leader, Claim::None));
+        return looked(search.load(leader, Claim::None));
     }
-    Begun::Search(search)
+    if board.has(&search.place.key) {
+        return ControlFlow::Break(Next::Wait(Box::pin(search.run())));
+    }
+    ControlFlow::Continue(search)
+}
+
+fn looked(looked: Looked) -> ControlFlow<Next, Box<Search>> {
+    ControlFlow::Break(Next::Looked(looked))
 }
 
 fn past(place: Option<Place>, report: Option<Report<Seen>>) -> Looked {
@@ -132,7 +153,8 @@ fn past(place: Option<Place>, report: Option<Report<Seen>>) -> Looked {
     Looked::Load(Box::new(Load::past(place.map(Arc::new))))
 }
 
-/// The looking of one call, until it has a value or runs the body.
+/// The looking of one call, until it has a value or runs the body. Boxed: it goes from hand to hand,
+/// and to move it each time takes longer than to make room for it once.
 #[derive(Debug)]
 pub(crate) struct Search {
     place: Place,
@@ -144,8 +166,6 @@ pub(crate) struct Search {
     /// The server could not be asked.
     outage: bool,
     missed: bool,
-    /// It is to be loaded whatever is stored.
-    is_refresh: bool,
     /// A flight ended with nothing that this call may take.
     again: bool,
     /// From before the read on, where a copy may be kept of what it finds.
@@ -161,14 +181,13 @@ impl Search {
             rounds: 0,
             outage: false,
             missed: false,
-            is_refresh: false,
             again: false,
             watching: None,
         }
     }
 
     /// Nothing usable was found stored: waits for who loads it, or loads it.
-    pub(crate) async fn run(mut self) -> Looked {
+    pub(crate) async fn run(mut self: Box<Self>) -> Looked {
         // Two programs that cannot read each other's values would go on replacing them.
         const MOST_ROUNDS: u32 = 3;
         self.watching = None;
@@ -220,6 +239,17 @@ impl Search {
         }
     }
 
+    /// How a call goes on after the read.
+    fn after(mut self: Box<Self>, read: Result<Stored, Error>) -> Next {
+        match self.stored(read) {
+            None => Next::Wait(Box::pin(self.run())),
+            Some((json, left)) if self.is_fresh(left) => {
+                Next::Looked(Looked::Found(self.found(json, EventKind::Hit, None)))
+            }
+            Some((json, _)) => Next::Wait(Box::pin(self.stale(json))),
+        }
+    }
+
     /// The stored value, if there is one.
     fn stored(&mut self, read: Result<Stored, Error>) -> Option<(Vec<u8>, Left)> {
         let stored = match read {
@@ -253,7 +283,7 @@ impl Search {
         }
     }
 
-    fn found(self, json: Vec<u8>, how: EventKind, refresh: Option<Box<Load>>) -> Found {
+    fn found(self: Box<Self>, json: Vec<u8>, how: EventKind, refresh: Option<Box<Load>>) -> Found {
         Found {
             json,
             how,
@@ -262,128 +292,10 @@ impl Search {
         }
     }
 
-    async fn stale(mut self, json: Vec<u8>) -> Looked {
+    async fn stale(mut self: Box<Self>, json: Vec<u8>) -> Looked {
         self.place.begins();
         let refresh = refresh::of_stale(&self.place).await;
         Looked::Found(self.found(json, EventKind::Stale, refresh))
-    }
-
-    /// Loads, for everybody in this process.
-    async fn lead(mut self, leader: Leader) -> Looked {
-        if self.again {
-            // The others who look again are on their way, and only who joins before the body
-            // begins may take what it returns: without this they would load one after the other.
-            const GATHERING: Duration = Duration::from_millis(1);
-            exec::sleep(GATHERING).await;
-        }
-        let Some(life) = self.place.spec.lease else {
-            return self.unfenced(leader).await;
-        };
-        let store = self.place.cache.store();
-        let mut waited = false;
-        let mut lost: Option<Unanswered> = None;
-        while !self.outage {
-            // Until the answer is there it is not known to be ours. It is if it turns up.
-            let token = Token::fresh();
-            leader.lost(token);
-            let sent = leader.stamp();
-            let unanswered = Unanswered::new(&self.place, token);
-            if let Some(unusable) = self.unusable.take() {
-                let displacing = store.displace(&self.place.key, &unusable, &token, life);
-                let displaced = displacing.await;
-                drop(unanswered.after(&displaced));
-                match displaced {
-                    Ok(true) => return self.hold(leader, token),
-                    Ok(false) => continue,
-                    Err(_) => break,
-                }
-            }
-            let leased = store.lease(&self.place.key, &token, life).await;
-            let unanswered = unanswered.after(&leased);
-            if leased.is_ok()
-                && let Some(lost) = lost.take()
-            {
-                lost.superseded();
-            }
-            match leased {
-                Ok(Leased::Ours) => return self.hold(leader, token),
-                Ok(Leased::Held(ours)) if leader.is_lost(&ours) => {
-                    self.place.cache.lost().take(&ours);
-                    return self.hold(leader, ours);
-                }
-                // Nobody loads under it any more, so it is not waited for.
-                Ok(Leased::Held(dead)) if self.place.cache.lost().take(&dead) => {
-                    let released = store.release(&self.place.key, Lock::Lease, &dead).await;
-                    if released.is_err() {
-                        self.place.cache.lost().add(dead);
-                        break;
-                    }
-                }
-                Ok(Leased::Unfenced) => return self.unfenced(leader).await,
-                Ok(Leased::Value(json)) => return self.arrived(leader, json, sent),
-                Ok(Leased::Foreign) => {
-                    if store.remove(&self.place.key).await.is_err() {
-                        break;
-                    }
-                }
-                // It came and went without a value and came again: at most one foreign load is
-                // ever waited for, or the n-th process would wait n bodies.
-                Ok(Leased::Held(_)) if waited => break,
-                Ok(Leased::Held(holder)) => {
-                    waited = true;
-                    match self.elsewhere(&leader, &holder).await {
-                        Elsewhere::Value(json, sent) => {
-                            return self.arrived(leader, json, sent);
-                        }
-                        Elsewhere::GivenBack => {}
-                        // That was no load: whoever leads next is waited for like the first.
-                        Elsewhere::Expired => waited = false,
-                        Elsewhere::InVain => break,
-                    }
-                }
-                // The connection may have broken while it was idle: asked again on a new one, with
-                // a new token, while the old one is ours if it turns up.
-                Err(error) if error.kind() == ErrorKind::Unavailable && lost.is_none() => {
-                    lost = unanswered;
-                }
-                // Only a lease whose answer came before the body begins may fill.
-                Err(_) => break,
-            }
-        }
-        self.load(leader, Claim::None)
-    }
-
-    /// Loads without a lease. Those who look again look at what is stored by now: nothing else
-    /// would tell them.
-    async fn unfenced(mut self, leader: Leader) -> Looked {
-        if std::mem::take(&mut self.again) {
-            let sent = leader.stamp();
-            let read = self.read().await;
-            if let Some((json, _)) = self.stored(read) {
-                return self.arrived(leader, json, sent);
-            }
-        }
-        self.load(leader, Claim::Unfenced)
-    }
-
-    fn hold(self, leader: Leader, token: Token) -> Looked {
-        let claim = Load::hold(&self.place, token, Lock::Lease, Why::Load, Some(&leader));
-        self.load(leader, claim)
-    }
-
-    fn load(self, leader: Leader, claim: Claim) -> Looked {
-        self.see(match claim {
-            Claim::None => Seen::Bypassed,
-            _ => Seen::Loaded,
-        });
-        let load = Load::of(Arc::new(self.place), claim, Some(leader));
-        Looked::Load(Box::new(load))
-    }
-
-    fn arrived(self, leader: Leader, json: Vec<u8>, sent: Stamp) -> Looked {
-        leader.answer(&json.as_slice().into(), sent);
-        leader.land();
-        Looked::Found(self.found(json, EventKind::Joined, None))
     }
 }
 

@@ -57,23 +57,30 @@ pub(crate) async fn sleep(time: Duration) {
 
 /// Waits on this thread, without a runtime and inside of any.
 pub(crate) fn wait<F: Future>(work: F) -> F::Output {
+    waiting(|| {
+        // Unconstrained: a task that has used up its budget would be told to wait for its scheduler,
+        // which this very thread is blocking.
+        let mut work = pin!(tokio::task::unconstrained(work));
+        // What is there at the first look needs nothing that could wake this thread.
+        let mut context = Context::from_waker(Waker::noop());
+        match work.as_mut().poll(&mut context) {
+            Poll::Ready(done) => done,
+            Poll::Pending => pollster::block_on(work),
+        }
+    })
+}
+
+/// Does what goes another way where a thread waits for it.
+pub(crate) fn waiting<T>(work: impl FnOnce() -> T) -> T {
     let _waiting = Waiting(WAITING.replace(true));
-    // Unconstrained: a task that has used up its budget would be told to wait for its scheduler,
-    // which this very thread is blocking.
-    let mut work = pin!(tokio::task::unconstrained(work));
-    // A hit is there at the first look, which then needs nothing that could wake this thread.
-    let mut context = Context::from_waker(Waker::noop());
-    match work.as_mut().poll(&mut context) {
-        Poll::Ready(done) => done,
-        Poll::Pending => pollster::block_on(work),
-    }
+    work()
 }
 
 thread_local! {
     static WAITING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is blocked by [`wait`]: then it may keep its runtime from doing anything, and
+/// Whether this thread is blocked, or will be: then it may keep its runtime from doing anything, and
 /// nothing that needs the runtime may be waited for.
 pub(crate) fn is_waiting() -> bool {
     WAITING.get()

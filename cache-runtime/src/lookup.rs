@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::address;
-use crate::call::{Looked, Search, look, near};
+use crate::call::{Looked, Search, look, look_sync, near};
 use crate::exec;
 use crate::json::Codec;
 use crate::request::Call;
@@ -28,8 +28,8 @@ pub enum Step<R> {
     Load(Slot<R>),
 }
 
-/// Looks for the bytes of an answer. A hit allocates nothing: what it takes to wait for it is in the
-/// future of the annotated function.
+/// Looks for the bytes of an answer. What it takes to wait for a stored one is in the future of the
+/// annotated function.
 pub fn looking(call: Call) -> impl Future<Output = Looked> + Send {
     look(call)
 }
@@ -119,7 +119,7 @@ impl<L: Future<Output = Looked>> Looking<L> {
         }
     }
 
-    fn again(mut self: Pin<&mut Self>, search: Search) {
+    fn again(mut self: Pin<&mut Self>, search: Box<Search>) {
         let looking = searching(search);
         self.set(Self::Again { looking });
     }
@@ -141,15 +141,11 @@ impl<R, L> fmt::Debug for Lookup<R, L> {
     }
 }
 
-fn searching(search: Search) -> Pin<Box<dyn Future<Output = Looked> + Send>> {
+fn searching(search: Box<Search>) -> Pin<Box<dyn Future<Output = Looked> + Send>> {
     Box::pin(search.run())
 }
 
-fn wait_for_look(call: Call) -> Looked {
-    exec::wait(look(call))
-}
-
-fn wait_for_search(search: Search) -> Looked {
+fn wait_for_search(search: Box<Search>) -> Looked {
     exec::wait(search.run())
 }
 
@@ -159,7 +155,7 @@ pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
         call.recycle();
         return Step::Done(returned);
     }
-    let mut looked = wait_for_look(call);
+    let mut looked = look_sync(call);
     loop {
         let again = match step(looked, codec) {
             Read::Step(step) => return step,
@@ -172,7 +168,7 @@ pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
 
 enum Read<R> {
     Step(Step<R>),
-    Unusable(Search),
+    Unusable(Box<Search>),
     Addressed,
 }
 

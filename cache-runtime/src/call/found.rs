@@ -16,7 +16,7 @@ pub(crate) struct Found {
     pub(super) how: EventKind,
     /// For a stale value: the refresh of it.
     pub(super) refresh: Option<Box<Load>>,
-    pub(super) search: Search,
+    pub(super) search: Box<Search>,
 }
 
 impl Found {
@@ -26,7 +26,7 @@ impl Found {
         mut self,
         absent: bool,
         copy: Option<&dyn Fn(Life) -> Option<Arc<Copied>>>,
-    ) -> ControlFlow<Option<Box<Load>>, Search> {
+    ) -> ControlFlow<Option<Box<Load>>, Box<Search>> {
         if absent && self.passes_over_absence() {
             return ControlFlow::Continue(self.unusable());
         }
@@ -36,7 +36,7 @@ impl Found {
         ControlFlow::Break(self.used())
     }
 
-    pub(crate) fn unreadable(self) -> Search {
+    pub(crate) fn unreadable(self) -> Box<Search> {
         self.search.place.tell(EventKind::Unreadable);
         self.unusable()
     }
@@ -68,7 +68,7 @@ impl Found {
         }
     }
 
-    fn unusable(mut self) -> Search {
+    fn unusable(mut self) -> Box<Search> {
         self.search.rounds += 1;
         self.search.unusable = Some(self.json);
         self.search

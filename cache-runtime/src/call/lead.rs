@@ -1,0 +1,136 @@
+//! The leader of a flight: takes the lease, or finds what came meanwhile, before it runs the body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::elsewhere::Elsewhere;
+use super::unanswered::Unanswered;
+use super::{Looked, Search};
+use crate::address::Seen;
+use crate::error::ErrorKind;
+use crate::event::EventKind;
+use crate::exec;
+use crate::flight::{Leader, Stamp};
+use crate::lease::Token;
+use crate::load::{Claim, Load, Why};
+use crate::store::{Leased, Lock};
+
+impl Search {
+    /// Loads, for everybody in this process.
+    pub(super) async fn lead(mut self: Box<Self>, leader: Leader) -> Looked {
+        if self.again {
+            // The others who look again are on their way, and only who joins before the body
+            // begins may take what it returns: without this they would load one after the other.
+            const GATHERING: Duration = Duration::from_millis(1);
+            exec::sleep(GATHERING).await;
+        }
+        let Some(life) = self.place.spec.lease else {
+            return self.unfenced(leader).await;
+        };
+        let store = self.place.cache.store();
+        let mut waited = false;
+        let mut lost: Option<Unanswered> = None;
+        while !self.outage {
+            // Until the answer is there it is not known to be ours. It is if it turns up.
+            let token = Token::fresh();
+            leader.lost(token);
+            let sent = leader.stamp();
+            let unanswered = Unanswered::new(&self.place, token);
+            if let Some(unusable) = self.unusable.take() {
+                let displacing = store.displace(&self.place.key, &unusable, &token, life);
+                let displaced = displacing.await;
+                drop(unanswered.after(&displaced));
+                match displaced {
+                    Ok(true) => return self.hold(leader, token),
+                    Ok(false) => continue,
+                    Err(_) => break,
+                }
+            }
+            let leased = store.lease(&self.place.key, &token, life).await;
+            let unanswered = unanswered.after(&leased);
+            if leased.is_ok()
+                && let Some(lost) = lost.take()
+            {
+                lost.superseded();
+            }
+            match leased {
+                Ok(Leased::Ours) => return self.hold(leader, token),
+                Ok(Leased::Held(ours)) if leader.is_lost(&ours) => {
+                    self.place.cache.lost().take(&ours);
+                    return self.hold(leader, ours);
+                }
+                // Nobody loads under it any more, so it is not waited for.
+                Ok(Leased::Held(dead)) if self.place.cache.lost().take(&dead) => {
+                    let released = store.release(&self.place.key, Lock::Lease, &dead).await;
+                    if released.is_err() {
+                        self.place.cache.lost().add(dead);
+                        break;
+                    }
+                }
+                Ok(Leased::Unfenced) => return self.unfenced(leader).await,
+                Ok(Leased::Value(json)) => return self.arrived(leader, json, sent),
+                Ok(Leased::Foreign) => {
+                    if store.remove(&self.place.key).await.is_err() {
+                        break;
+                    }
+                }
+                // It came and went without a value and came again: at most one foreign load is
+                // ever waited for, or the n-th process would wait n bodies.
+                Ok(Leased::Held(_)) if waited => break,
+                Ok(Leased::Held(holder)) => {
+                    waited = true;
+                    match self.elsewhere(&leader, &holder).await {
+                        Elsewhere::Value(json, sent) => {
+                            return self.arrived(leader, json, sent);
+                        }
+                        Elsewhere::GivenBack => {}
+                        // That was no load: whoever leads next is waited for like the first.
+                        Elsewhere::Expired => waited = false,
+                        Elsewhere::InVain => break,
+                    }
+                }
+                // The connection may have broken while it was idle: asked again on a new one, with
+                // a new token, while the old one is ours if it turns up.
+                Err(error) if error.kind() == ErrorKind::Unavailable && lost.is_none() => {
+                    lost = unanswered;
+                }
+                // Only a lease whose answer came before the body begins may fill.
+                Err(_) => break,
+            }
+        }
+        self.load(leader, Claim::None)
+    }
+
+    /// Loads without a lease. Those who look again look at what is stored by now: nothing else
+    /// would tell them.
+    async fn unfenced(mut self: Box<Self>, leader: Leader) -> Looked {
+        if std::mem::take(&mut self.again) {
+            let sent = leader.stamp();
+            let read = self.read().await;
+            if let Some((json, _)) = self.stored(read) {
+                return self.arrived(leader, json, sent);
+            }
+        }
+        self.load(leader, Claim::Unfenced)
+    }
+
+    fn hold(self, leader: Leader, token: Token) -> Looked {
+        let claim = Load::hold(&self.place, token, Lock::Lease, Why::Load, Some(&leader));
+        self.load(leader, claim)
+    }
+
+    pub(super) fn load(self, leader: Leader, claim: Claim) -> Looked {
+        self.see(match claim {
+            Claim::None => Seen::Bypassed,
+            _ => Seen::Loaded,
+        });
+        let load = Load::of(Arc::new(self.place), claim, Some(leader));
+        Looked::Load(Box::new(load))
+    }
+
+    fn arrived(self: Box<Self>, leader: Leader, json: Vec<u8>, sent: Stamp) -> Looked {
+        leader.answer(&json.as_slice().into(), sent);
+        leader.land();
+        Looked::Found(self.found(json, EventKind::Joined, None))
+    }
+}
