@@ -10,6 +10,7 @@ mod edges;
 mod failing;
 mod fence;
 mod foreign;
+mod held;
 mod key_vectors;
 mod keys;
 mod large;

@@ -10,6 +10,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use tokio::sync::oneshot;
+
 use super::failure::ended;
 use crate::error::Error;
 use crate::key::OnServer;
@@ -238,18 +240,36 @@ pub(super) struct Queue {
     open: Open,
     /// Reads on the wire, alone or in a batch.
     under_way: usize,
+    /// Of these, the one of a lone caller who is expected to say when it ends.
+    alone: Option<Alone>,
+    /// How many were sent alone.
+    lone: u64,
     /// How many keys went out together last; one where callers come one at a time.
     last: usize,
     /// What was sent last may be answered with large values.
     is_heavy: bool,
 }
 
+struct Alone {
+    number: u64,
+    /// Dropped when it ends, for who sends what waits behind it.
+    end: Option<oneshot::Sender<()>>,
+}
+
+/// The end of a lone read, for who is to send what waits behind it.
+pub(super) struct Behind {
+    number: u64,
+    pub(super) end: oneshot::Receiver<()>,
+    /// What was asked for may be large, and so take its time.
+    pub(super) is_heavy: bool,
+}
+
 pub(super) enum Turn {
-    /// Send it yourself, now.
-    Alone,
+    /// Send it yourself, now; it is the lone read with this number.
+    Alone(u64),
     Wait(Waiter),
-    /// Wait, and somebody must send what waits.
-    WaitAndSend(Waiter),
+    /// Wait, and somebody must send what waits: after a lone read, if there is one.
+    WaitAndSend(Waiter, Option<Behind>),
 }
 
 impl Queue {
@@ -258,7 +278,12 @@ impl Queue {
             self.under_way = 1;
             self.last = 1;
             self.is_heavy = wanted.size.room() > 0;
-            return Turn::Alone;
+            self.lone += 1;
+            self.alone = Some(Alone {
+                number: self.lone,
+                end: None,
+            });
+            return Turn::Alone(self.lone);
         }
         if !self.open.has_room_for(wanted.size) {
             self.close();
@@ -267,11 +292,34 @@ impl Queue {
         if self.open.members.len() == MOST_KEYS {
             self.close();
         }
+        if let Some(behind) = self.first_behind_a_lone_one() {
+            return Turn::WaitAndSend(waiter, Some(behind));
+        }
         if self.under_way == 0 || self.is_another_worth_it() {
             self.under_way += 1;
-            return Turn::WaitAndSend(waiter);
+            return Turn::WaitAndSend(waiter, None);
         }
         Turn::Wait(waiter)
+    }
+
+    /// What waits behind a lone read is sent by somebody else than its caller, who may never look at
+    /// it again, or be dropped where nothing can be sent.
+    fn first_behind_a_lone_one(&mut self) -> Option<Behind> {
+        let alone = self.alone.as_mut().filter(|alone| alone.end.is_none())?;
+        let (ends, end) = oneshot::channel();
+        alone.end = Some(ends);
+        Some(Behind {
+            number: alone.number,
+            end,
+            is_heavy: self.is_heavy,
+        })
+    }
+
+    /// What waits behind a lone read is sent now, whether that has ended or is not expected to any
+    /// more.
+    pub(super) fn take_over(&mut self, behind: &Behind) {
+        self.alone.take_if(|alone| alone.number == behind.number);
+        self.last = 2;
     }
 
     /// Beside what is under way. Not of large values, nor beside them: in the deadline of one batch
@@ -318,14 +366,21 @@ impl Queue {
         done
     }
 
-    /// A lone read ended: whether somebody must send what waits now.
-    pub(super) fn end_alone(&mut self) -> bool {
-        if self.waiting() == 0 {
+    /// The lone read with this number ended.
+    pub(super) fn end_alone(&mut self, number: u64) {
+        let ended = self.alone.take_if(|alone| alone.number == number);
+        // Who sends what waits behind it hears of it now, and counts in its place.
+        if ended.is_some_and(|alone| alone.end.is_none()) {
             self.under_way -= 1;
-            return false;
         }
-        self.last = 2;
-        true
+    }
+
+    /// A sender ends before it was done, since its runtime does: what waits is not sent.
+    pub(super) fn abandon(&mut self) -> Vec<Sealed> {
+        self.under_way -= 1;
+        let open = self.take_open();
+        let waiting = self.full.drain(..).chain([open]);
+        waiting.map(Open::seal).collect()
     }
 
     pub(super) fn was_wide(&self) -> bool {

@@ -81,6 +81,11 @@ impl Lane {
         Self { link, limit }
     }
 
+    /// How long one answer may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Sends commands together; one answer each.
     pub(super) async fn send(
         &self,

@@ -7,9 +7,11 @@
 //! In a cluster nobody waits for anybody: the keys are on several nodes, and each node has a
 //! connection of its own that sends what comes in meanwhile in one write.
 //!
-//! Each of these rules was worth something by measurement:
+//! Each of these rules was worth something, by measurement or by a caller that waited for ever:
 //! - one batch at a time, and a further one only when many wait: small batches cost more than they
 //!   save;
+//! - a lone read is sent and waited for by its caller's own task, but what waits behind it is not left
+//!   to that task: it may not be looked at again for long, as in a stream whose consumer is busy;
 //! - before a batch is taken after a wide one, yield once: those just answered ask again;
 //! - after a batch of one, leave before answering: a lone caller after a burst would otherwise find
 //!   the lane busy with its own last read, for ever.
@@ -22,7 +24,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisResult, Value};
 
-use super::batch::{Queue, Sealed, Turn, Waiter, Wanted};
+use super::batch::{Behind, Queue, Sealed, Turn, Waiter, Wanted};
 use super::failure::{late, read, told, unfit};
 use super::lane::{Again, Lane};
 use crate::error::Error;
@@ -90,7 +92,7 @@ impl Reads {
         })
     }
 
-    async fn send(self: Arc<Self>) {
+    async fn send(&self) {
         let mut wide = self.queue().was_wide();
         loop {
             if wide {
@@ -108,6 +110,18 @@ impl Reads {
                 return;
             }
         }
+    }
+
+    /// Waits for the end of a lone read, but not for ever: its caller may not look at it any more,
+    /// as a stream of calls whose consumer does something else.
+    async fn wait_behind(&self, behind: &mut Behind) {
+        const USUAL: Duration = Duration::from_millis(5);
+        let longest = match behind.is_heavy {
+            true => self.lane.limit(),
+            false => USUAL,
+        };
+        // Over, or ended: what waits is sent.
+        let _ = tokio::time::timeout(longest, &mut behind.end).await;
     }
 
     /// All keys as one MGET, and in the same pipeline a PTTL for each that needs it.
@@ -162,14 +176,19 @@ impl<'a> Get<'a> {
         }
         let turn = reads.queue().take_turn(wanted, context.waker());
         match turn {
-            Turn::Alone => {
-                let ending = Ending(reads.clone());
+            Turn::Alone(number) => {
+                let ending = Ending(reads.clone(), number);
                 let alone = async move { ending.0.get_alone(wanted).await };
                 State::Alone(Box::pin(alone))
             }
             Turn::Wait(waiter) => State::Waiting(waiter),
-            Turn::WaitAndSend(waiter) => {
-                tokio::spawn(reads.clone().send());
+            Turn::WaitAndSend(waiter, behind) => {
+                let sending = Sending {
+                    reads: reads.clone(),
+                    behind,
+                    is_done: false,
+                };
+                tokio::spawn(sending.run());
                 State::Waiting(waiter)
             }
         }
@@ -192,14 +211,48 @@ impl Future for Get<'_> {
 }
 
 /// Ends a lone read, also when its caller leaves half way.
-struct Ending(Arc<Reads>);
+struct Ending(Arc<Reads>, u64);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let must_send = self.0.queue().end_alone();
-        if must_send && let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(self.0.clone().send());
+        self.0.queue().end_alone(self.1);
+    }
+}
+
+/// Whoever sends what waits. Dropped before it is done, since its runtime ended, it keeps nobody
+/// waiting.
+struct Sending {
+    reads: Arc<Reads>,
+    behind: Option<Behind>,
+    is_done: bool,
+}
+
+impl Sending {
+    async fn run(mut self) {
+        if let Some(behind) = &mut self.behind {
+            self.reads.wait_behind(behind).await;
         }
+        self.take_over();
+        self.reads.send().await;
+        self.is_done = true;
+    }
+
+    fn take_over(&mut self) {
+        if let Some(behind) = self.behind.take() {
+            self.reads.queue().take_over(&behind);
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        self.take_over();
+        let waiting = self.reads.queue().abandon();
+        // Without the lock: each of them wakes who waits for it.
+        drop(waiting);
     }
 }
 

@@ -1,3 +1,5 @@
+use tokio::sync::oneshot::error::TryRecvError;
+
 use super::*;
 
 fn take_turn(queue: &mut Queue, name: &str) -> Turn {
@@ -15,8 +17,22 @@ fn take_turn_for(queue: &mut Queue, name: &str, size: Size) -> Turn {
 
 fn wait(queue: &mut Queue, name: &str) -> Waiter {
     match take_turn(queue, name) {
-        Turn::Wait(waiter) | Turn::WaitAndSend(waiter) => waiter,
-        Turn::Alone => panic!("it need not wait"),
+        Turn::Wait(waiter) | Turn::WaitAndSend(waiter, _) => waiter,
+        Turn::Alone(_) => panic!("it need not wait"),
+    }
+}
+
+fn alone(queue: &mut Queue, name: &str) -> u64 {
+    match take_turn(queue, name) {
+        Turn::Alone(number) => number,
+        _ => panic!("it waits"),
+    }
+}
+
+fn wait_behind(queue: &mut Queue, name: &str) -> (Waiter, Behind) {
+    match take_turn(queue, name) {
+        Turn::WaitAndSend(waiter, Some(behind)) => (waiter, behind),
+        _ => panic!("it is not the first behind a lone one"),
     }
 }
 
@@ -46,18 +62,78 @@ fn busy() -> Queue {
 fn a_lone_caller_sends_at_once_and_so_does_the_next_one() {
     let mut queue = Queue::default();
     for _ in 0..3 {
-        assert!(matches!(take_turn(&mut queue, "a"), Turn::Alone));
-        assert!(!queue.end_alone());
+        let number = alone(&mut queue, "a");
+        queue.end_alone(number);
+        assert_eq!(queue.under_way, 0);
     }
 }
 
 #[test]
 fn those_who_come_meanwhile_go_out_together() {
     let mut queue = Queue::default();
-    assert!(matches!(take_turn(&mut queue, "a"), Turn::Alone));
-    let _waiting = ["b", "c"].map(|name| wait(&mut queue, name));
-    assert!(queue.end_alone(), "somebody must send them");
-    assert_eq!(names(&queue.seal().unwrap()), ["b", "c"]);
+    let number = alone(&mut queue, "a");
+    let (_waiting, mut behind) = wait_behind(&mut queue, "b");
+    assert!(matches!(take_turn(&mut queue, "c"), Turn::Wait(_)));
+    assert!(
+        behind
+            .end
+            .try_recv()
+            .is_err_and(|of| of == TryRecvError::Empty)
+    );
+    queue.end_alone(number);
+    assert!(
+        behind
+            .end
+            .try_recv()
+            .is_err_and(|of| of == TryRecvError::Closed)
+    );
+    queue.take_over(&behind);
+    assert_eq!(names(&queue.seal().unwrap()), ["b"], "the other one left");
+    assert!(queue.seal().is_none());
+    assert_eq!(queue.under_way, 0);
+}
+
+#[test]
+fn a_lone_read_that_does_not_end_is_passed_and_its_end_is_none_of_a_later_one() {
+    let mut queue = Queue::default();
+    let stuck = alone(&mut queue, "a");
+    let (_waiting, behind) = wait_behind(&mut queue, "b");
+    queue.take_over(&behind);
+    assert_eq!(queue.seal().unwrap().len(), 1);
+    assert!(queue.leave());
+    let later = alone(&mut queue, "c");
+    queue.end_alone(stuck);
+    assert_eq!(queue.under_way, 1, "that of the later one");
+    let (_waiting, mut behind) = wait_behind(&mut queue, "d");
+    queue.end_alone(stuck);
+    assert!(
+        behind
+            .end
+            .try_recv()
+            .is_err_and(|of| of == TryRecvError::Empty)
+    );
+    queue.end_alone(later);
+    assert!(
+        behind
+            .end
+            .try_recv()
+            .is_err_and(|of| of == TryRecvError::Closed)
+    );
+}
+
+#[test]
+fn what_a_sender_leaves_keeps_nobody_waiting() {
+    let mut queue = Queue::default();
+    let waiting: Vec<_> = (0..300)
+        .filter_map(|n| match take_turn(&mut queue, &n.to_string()) {
+            Turn::Alone(_) => None,
+            Turn::Wait(waiter) | Turn::WaitAndSend(waiter, _) => Some(waiter),
+        })
+        .collect();
+    drop(queue.abandon());
+    for waiter in waiting {
+        assert!(pollster::block_on(waiter).is_err());
+    }
 }
 
 #[test]
@@ -146,11 +222,11 @@ fn a_batch_has_an_end_and_a_further_one_goes_out_when_many_wait() {
     for n in 0..1000 {
         match take_turn(&mut queue, &n.to_string()) {
             Turn::Wait(waiter) => waiting.push(waiter),
-            Turn::WaitAndSend(waiter) => {
+            Turn::WaitAndSend(waiter, _) => {
                 senders += 1;
                 waiting.push(waiter);
             }
-            Turn::Alone => panic!("it need not wait"),
+            Turn::Alone(_) => panic!("it need not wait"),
         }
     }
     assert_eq!(senders, MOST_BATCHES);
@@ -174,7 +250,7 @@ fn after_a_burst_a_lone_caller_sends_at_once_again() {
     let _answered = wait(&mut queue, "a");
     assert_eq!(queue.seal().unwrap().len(), 1);
     assert!(queue.leave());
-    assert!(matches!(take_turn(&mut queue, "b"), Turn::Alone));
+    alone(&mut queue, "b");
 }
 
 /// Lets a thousand come who expect such values: how many senders there are, and how many keys in each
@@ -182,18 +258,19 @@ fn after_a_burst_a_lone_caller_sends_at_once_again() {
 fn a_thousand_of(size: Size) -> (usize, Vec<usize>) {
     let mut queue = Queue::default();
     let mut senders = 0;
+    let mut lone = None;
     let mut waiting = Vec::new();
     for n in 0..1000 {
         match take_turn_for(&mut queue, &n.to_string(), size) {
-            Turn::Alone => senders += 1,
+            Turn::Alone(number) => lone = Some(number),
             Turn::Wait(waiter) => waiting.push(waiter),
-            Turn::WaitAndSend(waiter) => {
+            Turn::WaitAndSend(waiter, _) => {
                 senders += 1;
                 waiting.push(waiter);
             }
         }
     }
-    assert!(queue.end_alone());
+    queue.end_alone(lone.unwrap());
     let batches = std::iter::from_fn(|| queue.seal());
     (senders, batches.map(|batch| batch.len()).collect())
 }
@@ -219,7 +296,9 @@ fn large_values_go_out_few_at_a_time_and_one_batch_after_the_other() {
 fn beside_a_large_value_small_ones_wait() {
     let mut queue = Queue::default();
     let large = take_turn_for(&mut queue, "large", Size::Large(1 << 20));
-    assert!(matches!(large, Turn::Alone));
+    assert!(matches!(large, Turn::Alone(_)));
+    let (_first, behind) = wait_behind(&mut queue, "first");
+    assert!(behind.is_heavy);
     for n in 0..200 {
         assert!(matches!(
             take_turn(&mut queue, &n.to_string()),

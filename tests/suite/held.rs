@@ -1,0 +1,94 @@
+//! Reads whose callers do not look at them any more, and those who come after them.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use cache_runtime::{Cache, read_through};
+use futures_util::poll;
+
+use crate::support::Server;
+
+#[read_through(name = "held", ttl = 60)]
+async fn value(id: u64) -> u64 {
+    id
+}
+
+/// Calls that were polled once, one after the other, so that they are on their way, and then left.
+/// Meanwhile the server stands still, lest it should answer one before the next.
+async fn on_their_way(
+    server: &Server,
+    cache: &Cache,
+    count: usize,
+) -> Vec<impl Future<Output = u64> + use<>> {
+    server.freeze();
+    let mut calls = Vec::new();
+    for _ in 0..count {
+        let mut call = Box::pin(cache.scope(value(0)));
+        assert!(poll!(&mut call).is_pending());
+        calls.push(call);
+    }
+    server.thaw();
+    calls
+}
+
+/// As a stream of several calls is while its consumer does something else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_nobody_looks_at_keeps_nobody_else_waiting() {
+    let server = Server::start();
+    let cache = server.cache();
+    cache.scope(value(0)).await;
+    for round in 0..3 {
+        let held = on_their_way(&server, &cache, 1).await;
+        let began = Instant::now();
+        for _ in 0..10 {
+            let other = tokio::time::timeout(Duration::from_secs(2), cache.scope(value(0)));
+            assert_eq!(other.await, Ok(0), "round {round}");
+        }
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(500), "round {round}: {took:?}");
+        for held in held {
+            assert_eq!(held.await, 0);
+        }
+    }
+}
+
+/// Nor one that is dropped where there is no runtime, while others wait behind it.
+#[test]
+fn a_read_that_is_dropped_outside_of_its_runtime_keeps_nobody_waiting() {
+    let server = Server::start();
+    let cache = server.cache();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(cache.scope(value(0)));
+    for _ in 0..3 {
+        let mut held = runtime.block_on(on_their_way(&server, &cache, 2));
+        let waiting = held.pop().unwrap();
+        drop(held);
+        let answer = async { tokio::time::timeout(Duration::from_secs(2), waiting).await };
+        assert_eq!(runtime.block_on(answer), Ok(0));
+    }
+}
+
+/// A thread that waits inside of a runtime that ends has its value by the body.
+#[test]
+fn a_call_in_a_runtime_that_ends_is_answered() {
+    let server = Server::start();
+    let cache = server.cache();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(cache.scope(value(0)));
+    let handle = runtime.handle().clone();
+    let calls = runtime.block_on(on_their_way(&server, &cache, 3));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    for call in calls {
+        let (handle, (answered, answer)) = (handle.clone(), mpsc::channel());
+        std::thread::spawn(move || answered.send(handle.block_on(call)));
+        assert_eq!(answer.recv_timeout(Duration::from_secs(5)), Ok(0));
+    }
+}
