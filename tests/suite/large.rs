@@ -213,6 +213,49 @@ fn threads_do_not_wait_behind_large_values_either() {
     assert!(small.is_disjoint(&large), "{small:?} {large:?}");
 }
 
+#[test]
+fn threads_that_read_what_nobody_has_seen_yet_do_not_ask_for_it_all_at_once() {
+    #[read_through(name = "megabyte_sync", ttl = 60)]
+    fn megabyte_sync(_id: u64) -> String {
+        "x".repeat(1_000_000)
+    }
+    const CALLERS: u64 = 32;
+    let server = Server::start();
+    let filling = server.cache();
+    let inside = filling.enter();
+    for id in 0..CALLERS {
+        megabyte_sync(id);
+    }
+    drop(inside);
+    // Another cache, as another process has it, with its connection for threads, which is made
+    // behind.
+    let config = server.config().response_timeout(Duration::from_secs(10));
+    let cache = Cache::new(config).unwrap();
+    let inside = cache.enter();
+    let before = server.connections();
+    while server.connections() < before + 3 {
+        small_sync(1);
+    }
+    drop(inside);
+    let monitor = Monitor::of(&server);
+    server.freeze();
+    std::thread::scope(|threads| {
+        for id in 0..CALLERS {
+            let cache = &cache;
+            threads.spawn(move || {
+                let _inside = cache.enter();
+                megabyte_sync(id);
+            });
+        }
+        // Until all of them have asked, or wait to be taken along.
+        std::thread::sleep(Duration::from_millis(100));
+        server.thaw();
+    });
+    let sent = monitor.end(&server);
+    let keys = |sent: &Sent| sent.command.matches(":megabyte_sync:").count();
+    assert!(sent.iter().all(|sent| keys(sent) <= 8), "{sent:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_near_function_has_copies_of_large_values_too() {
     let server = Server::start();

@@ -140,6 +140,15 @@ impl Server {
         keys
     }
 
+    /// How many there are, besides the one that asks.
+    pub fn connections(&self) -> u64 {
+        let info = self.cli(&["INFO", "clients"]);
+        let all = info
+            .lines()
+            .find_map(|line| line.strip_prefix("connected_clients:"));
+        all.unwrap().trim().parse::<u64>().unwrap() - 1
+    }
+
     pub fn kill(&mut self) {
         self.signal("KILL");
         self.child.wait().unwrap();

@@ -249,22 +249,13 @@ fn calls_of(server: &Server, command: &str) -> u64 {
     calls.map_or(0, |of| of.split(',').next().unwrap().parse().unwrap())
 }
 
-/// Besides the one that asks.
-fn connections(server: &Server) -> u64 {
-    let info = server.cli(&["INFO", "clients"]);
-    let all = info
-        .lines()
-        .find_map(|line| line.strip_prefix("connected_clients:"));
-    all.unwrap().trim().parse::<u64>().unwrap() - 1
-}
-
 #[test]
 fn reads_of_many_threads_travel_together_and_each_gets_its_own() {
     let server = Server::start();
     let cache = server.cache();
     // The connection for threads is made behind the first of them, beside those of the lanes.
     let begun = Instant::now();
-    while connections(&server) < 3 {
+    while server.connections() < 3 {
         read_by_threads(&cache, 16, 10);
         assert!(begun.elapsed() < Duration::from_secs(5), "none is made");
     }
@@ -289,4 +280,31 @@ fn threads_whose_connection_is_cut_read_on_without_an_error() {
     }
     let stats = cache.stats();
     assert_eq!(stats.function("by-threads").unwrap().bypassed, 0);
+}
+
+#[test]
+fn a_shutdown_while_the_connection_for_threads_is_made_leaves_none() {
+    #[read_through(name = "shut-down", ttl = 60)]
+    fn value(n: usize) -> usize {
+        n
+    }
+
+    let server = Server::start();
+    let before = server.connections();
+    for _ in 0..50 {
+        let cache = server.cache();
+        // The lanes are there, so the call is faster than the connection that it asks for.
+        cache.blocking().get::<usize>("nothing").unwrap();
+        {
+            let _inside = cache.enter();
+            value(1);
+        }
+        cache.blocking().shutdown();
+        let began = Instant::now();
+        std::thread::sleep(Duration::from_millis(5));
+        while server.connections() > before {
+            assert!(began.elapsed() < Duration::from_secs(3), "it is left open");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }

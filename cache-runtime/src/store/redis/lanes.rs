@@ -138,9 +138,10 @@ impl Lanes {
         if let Err(error) = self.health.check() {
             return Reading::now(Err(error));
         }
+        // What may be large has room made for it on the lanes, and a deadline as a whole.
         if exec::is_waiting()
             && !wanted.left
-            && !wanted.size.is_large()
+            && wanted.size == Size::Small
             && let Some(json) = self.threads.get(wanted.name)
         {
             let found = |json| Found {
