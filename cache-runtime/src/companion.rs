@@ -13,10 +13,10 @@ use crate::config::Config;
 use crate::current::Current;
 use crate::error::Error;
 use crate::exec;
-use crate::json::{Codec, Decode, Encoded, Stored};
+use crate::json::{Codec, Decode, Stored};
 use crate::keep::Inner;
 use crate::key::Key;
-use crate::load::{jittered, keep_time};
+use crate::load::{keep_time, time_to_live};
 use crate::request::Call;
 use crate::store::Invalidated;
 
@@ -59,17 +59,26 @@ pub fn invalidate_sync(call: Call) -> Result<Invalidated, Error> {
 }
 
 /// Stores a value for a call. `ttl` overrides the function's own.
-pub fn put<R>(call: Call, value: &impl Stored<R>, ttl: Option<Option<Duration>>) -> Op<()> {
-    put_json(call, value.json(), ttl)
+pub fn put<R>(
+    call: Call,
+    value: &impl Stored<R>,
+    codec: Codec<R>,
+    ttl: Option<Option<Duration>>,
+) -> Op<()> {
+    put_json(call, value.json(codec), ttl)
 }
 
-fn put_json(call: Call, json: Encoded, ttl: Option<Option<Duration>>) -> Op<()> {
+fn put_json(
+    call: Call,
+    json: Result<(Vec<u8>, bool), Error>,
+    ttl: Option<Option<Duration>>,
+) -> Op<()> {
     Box::pin(async move {
         let spec = call.spec();
         let (cache, key) = resolve(call)?;
-        let ttl = ttl.unwrap_or(spec.ttl);
-        let ttl = ttl.map(|ttl| jittered(ttl, spec.jitter_percent));
-        cache.put(&key, json?, ttl, keep_time(spec, ttl)).await
+        let (json, absent) = json?;
+        let ttl = time_to_live(spec, absent, ttl);
+        cache.put(&key, json, ttl, keep_time(spec, ttl)).await
     })
 }
 
@@ -80,9 +89,10 @@ fn put_json(call: Call, json: Encoded, ttl: Option<Option<Duration>>) -> Op<()> 
 pub fn put_sync<R>(
     call: Call,
     value: &impl Stored<R>,
+    codec: Codec<R>,
     ttl: Option<Option<Duration>>,
 ) -> Result<(), Error> {
-    exec::wait(put(call, value, ttl))
+    exec::wait(put(call, value, codec, ttl))
 }
 
 /// Reads the stored values of some calls, in one round trip.

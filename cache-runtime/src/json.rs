@@ -155,48 +155,53 @@ impl<T: Clone + Send + Sync + 'static> NearValue for T {
     label = "expected the value inside `{R}`"
 )]
 pub trait Stored<R> {
-    /// The value as JSON.
+    /// The value as JSON, and whether it is the absence of one.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] if it cannot be written as JSON.
-    fn json(&self) -> Result<Vec<u8>, Error>;
+    fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error>;
 }
 
 // One impl that leads to all others, as for [`KeyArg`](crate::KeyArg).
 #[diagnostic::do_not_recommend]
 impl<R, V: IsKeptIn<R>> Stored<R> for V {
-    fn json(&self) -> Result<Vec<u8>, Error> {
-        IsKeptIn::json(self)
+    fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error> {
+        IsKeptIn::json(self, codec)
     }
 }
 
 /// What [`Stored`] is for.
 #[doc(hidden)]
 pub trait IsKeptIn<R> {
-    fn json(&self) -> Result<Vec<u8>, Error>;
+    fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error>;
 }
 
+// What the function returns, as a whole: a `Result` is no exception where serde can write it, but it
+// is not what a hit reads.
 impl<R: Cacheable> IsKeptIn<R> for R {
-    fn json(&self) -> Result<Vec<u8>, Error> {
-        Cacheable::to_json(self)
+    fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error> {
+        let Some((json, absent)) = (codec.encode)(self) else {
+            return Err(never_kept());
+        };
+        Ok((json?, absent))
     }
 }
 
 impl<T: Cacheable, E> IsKeptIn<Result<T, E>> for T {
-    fn json(&self) -> Result<Vec<u8>, Error> {
-        Cacheable::to_json(self)
+    fn json(&self, _codec: Codec<Result<T, E>>) -> Result<(Vec<u8>, bool), Error> {
+        Ok((Cacheable::to_json(self)?, false))
     }
 }
 
 impl<T: Cacheable> IsKeptIn<Option<T>> for T {
-    fn json(&self) -> Result<Vec<u8>, Error> {
-        Cacheable::to_json(self)
+    fn json(&self, _codec: Codec<Option<T>>) -> Result<(Vec<u8>, bool), Error> {
+        Ok((Cacheable::to_json(self)?, false))
     }
 }
 
 impl<T: Cacheable, E> IsKeptIn<Result<Option<T>, E>> for T {
-    fn json(&self) -> Result<Vec<u8>, Error> {
-        Cacheable::to_json(self)
+    fn json(&self, _codec: Codec<Result<Option<T>, E>>) -> Result<(Vec<u8>, bool), Error> {
+        Ok((Cacheable::to_json(self)?, false))
     }
 }
 
@@ -223,6 +228,13 @@ fn unrepeatable() -> Error {
     Error::new(
         ErrorKind::Encode,
         "the value cannot be read back from the JSON that it is written as",
+    )
+}
+
+fn never_kept() -> Error {
+    Error::new(
+        ErrorKind::Encode,
+        "an `Err` is never stored; put the value that an `Ok` would hold",
     )
 }
 

@@ -204,7 +204,7 @@ impl Load {
     /// Whether the server confirmed the fill.
     async fn store(&mut self, place: &Place, json: Vec<u8>, absent: bool) -> bool {
         let cache = &place.cache;
-        let ttl = self.ttl(place.spec, absent);
+        let ttl = time_to_live(place.spec, absent, self.ttl);
         if let Err(error) = cache.storable(&json, ttl) {
             debug_assert!(matches!(error.kind(), ErrorKind::TooLarge | ErrorKind::Ttl));
             self.warn_once(&error);
@@ -270,14 +270,6 @@ impl Load {
             place.tell(kind);
         }
     }
-
-    fn ttl(&self, spec: &Spec, absent: bool) -> Option<Duration> {
-        let ttl = match spec.none {
-            Absence::StoredFor(ttl) if absent => Some(ttl),
-            _ => self.ttl.unwrap_or(spec.ttl),
-        };
-        ttl.map(|ttl| jittered(ttl, spec.jitter_percent))
-    }
 }
 
 impl Drop for Load {
@@ -319,6 +311,19 @@ impl Drop for Load {
     }
 }
 
+/// How long a value lives, or the absence of one: as was `decided` for it, else as the function says.
+pub(crate) fn time_to_live(
+    spec: &Spec,
+    absent: bool,
+    decided: Option<Option<Duration>>,
+) -> Option<Duration> {
+    let ttl = match spec.none {
+        Absence::StoredFor(ttl) if absent => Some(ttl),
+        _ => decided.unwrap_or(spec.ttl),
+    };
+    ttl.map(|ttl| jittered(ttl, spec.jitter_percent))
+}
+
 /// How long a value is kept: for a function with `stale`, past its time to live.
 pub(crate) fn keep_time(spec: &Spec, ttl: Option<Duration>) -> Option<Duration> {
     // A server counts in milliseconds of 63 bits, from 1970 on.
@@ -330,7 +335,7 @@ pub(crate) fn keep_time(spec: &Spec, ttl: Option<Duration>) -> Option<Duration> 
 }
 
 /// Up to so many percent less, so that values stored together do not expire together.
-pub(crate) fn jittered(ttl: Duration, percent: u8) -> Duration {
+fn jittered(ttl: Duration, percent: u8) -> Duration {
     if percent == 0 {
         return ttl;
     }

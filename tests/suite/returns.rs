@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use cache_runtime::{Cache, read_through};
+use cache_runtime::{Cache, ErrorKind, read_through};
+
+use crate::support::Server;
 
 type Alias<T> = Result<T, String>;
 
@@ -165,6 +167,56 @@ async fn an_error_without_any_bound_comes_through() {
             assert!(fails_locally(0).await.is_err());
             assert_eq!(fails_locally(1).await.unwrap(), 1);
             assert_eq!(fails_with_anything(1).await.unwrap(), 1);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_absence_that_is_put_lives_as_long_as_one_that_was_loaded() {
+    #[read_through(key = "id", ttl = 3600, none = "30s")]
+    async fn maybe(id: u64) -> Option<u64> {
+        Some(id).filter(|id| *id > 0)
+    }
+
+    let server = Server::start();
+    let cache = server.cache();
+    let life = || server.cli(&["TTL", &maybe::key(1)]).parse::<u64>().unwrap();
+    cache
+        .scope(async {
+            maybe::put(1, &None).await.unwrap();
+            assert_eq!(maybe(1).await, None, "it is stored");
+            assert!(life() <= 30, "{}", life());
+            maybe::put(1, &Some(7)).await.unwrap();
+            assert_eq!(maybe(1).await, Some(7));
+            assert!(life() > 30, "{}", life());
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_put_as_the_function_returns_it_is_what_is_inside() {
+    #[read_through(key = "id")]
+    async fn fallible(id: u64) -> Result<u64, String> {
+        Err(id.to_string())
+    }
+    #[read_through(key = "id", none = true)]
+    async fn both(id: u64) -> Result<Option<u64>, String> {
+        Err(id.to_string())
+    }
+
+    let cache = Cache::in_memory();
+    cache
+        .scope(async {
+            fallible::put(1, &Ok(7)).await.unwrap();
+            assert_eq!(fallible(1).await, Ok(7));
+            both::put(1, &Ok(None)).await.unwrap();
+            assert_eq!(both(1).await, Ok(None));
+            both::put(1, &Ok(Some(7))).await.unwrap();
+            assert_eq!(both::peek(1).await.unwrap(), Some(7));
+            let error = fallible::put(1, &Err("no".to_owned())).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Encode);
+            assert!(error.to_string().contains("`Err`"), "{error}");
+            assert_eq!(fallible(1).await, Ok(7), "it is as it was");
         })
         .await;
 }

@@ -176,8 +176,12 @@ pub(super) fn turbofish(target: &Target) -> TokenStream {
         .params
         .iter()
         .filter_map(|param| match param {
-            GenericParam::Type(param) => Some(&param.ident),
-            GenericParam::Const(param) => Some(&param.ident),
+            GenericParam::Type(param) => Some(param.ident.to_token_stream()),
+            // Without braces, a type of the same name would be taken for it.
+            GenericParam::Const(param) => {
+                let name = &param.ident;
+                Some(quote_spanned!(Span::mixed_site()=> { #name }))
+            }
             GenericParam::Lifetime(_) => None,
         })
         .peekable();

@@ -96,6 +96,7 @@ fn quiet() -> TokenStream {
             clippy::needless_pass_by_value,
             clippy::ref_option_ref,
             clippy::too_many_arguments,
+            clippy::type_complexity,
             clippy::used_underscore_binding
         )]
     }

@@ -99,7 +99,8 @@ impl<'a> Verbs<'a> {
 
     pub(super) fn put(&self) -> TokenStream {
         let span = Span::mixed_site();
-        let (vis, rt, returns) = (&self.plan.target.vis, &self.rt, &self.plan.target.returns);
+        let (vis, rt, turbofish) = (&self.plan.target.vis, &self.rt, &self.turbofish);
+        let returns = &self.plan.target.returns;
         let (params, bounds) = signature::generics(&self.plan.target.sig.generics);
         let taken = signature::params(self.plan, &self.companion.put_params);
         let kept = match &self.companion.put_value {
@@ -132,7 +133,7 @@ impl<'a> Verbs<'a> {
             /// Stores a value for these arguments, as if the function had returned it.
             #vis fn #name #params (#taken value: #kept) -> #gives #bounds {
                 let __ttl = #ttl;
-                #rt::#put::<#returns>(#call, value, __ttl)
+                #rt::#put::<#returns>(#call, value, Self::__codec #turbofish (), __ttl)
             }
         }
     }

@@ -28,10 +28,10 @@ fn type_and_const_parameters_are_part_of_the_key() {
                             use rt::{OkFallback as _, SomeFallback as _};
                             rt::Probe::<T>::new().ok().some()
                         },
-                        <load>::__call::<T, N>(&k),
+                        <load>::__call::<T, { N }>(&k),
                         rt::looking,
-                        <load>::__codec::<T, N>(),
-                        <load>::uncached::<T, N>,
+                        <load>::__codec::<T, { N }>(),
+                        <load>::uncached::<T, { N }>,
                         (k, a),
                     )
                     .await
@@ -60,7 +60,7 @@ fn type_and_const_parameters_are_part_of_the_key() {
                 where
                     T: Clone,
                 {
-                    rt::key(Self::__call::<T, N>(&k))
+                    rt::key(Self::__call::<T, { N }>(&k))
                 }
             }
         "#]],

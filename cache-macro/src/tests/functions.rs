@@ -86,7 +86,7 @@ fn an_async_function_gets_a_companion() {
                     value: &impl rt::Stored<Result<User, E>>,
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::None;
-                    rt::put::<Result<User, E>>(Self::__call(&user_id), value, __ttl)
+                    rt::put::<Result<User, E>>(Self::__call(&user_id), value, Self::__codec(), __ttl)
                 }
                 /// Runs the function and stores what it returns.
                 #[inline]
@@ -150,7 +150,7 @@ fn a_sync_function_waits_for_nothing() {
                     value: &impl rt::Stored<u32>,
                 ) -> rt::core::result::Result<(), ::cache_runtime::Error> {
                     let __ttl = rt::core::option::Option::None;
-                    rt::put_sync::<u32>(Self::__call(&n), value, __ttl)
+                    rt::put_sync::<u32>(Self::__call(&n), value, Self::__codec(), __ttl)
                 }
                 /// Runs the function and stores what it returns.
                 #[inline]

@@ -67,7 +67,7 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                             (|user: &User| user.ttl)(rt::core::borrow::Borrow::borrow(value)),
                         )
                     });
-                    rt::put::<Option<User>>(Self::__call(&id), value, __ttl)
+                    rt::put::<Option<User>>(Self::__call(&id), value, Self::__codec(), __ttl)
                 }
             }
         "#]],
@@ -117,7 +117,7 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                     let __ttl = rt::core::option::Option::Some({
                         <_ as rt::IntoTtl>::into_ttl(ttl_for(&kind))
                     });
-                    rt::put::<User>(Self::__call(&id), value, __ttl)
+                    rt::put::<User>(Self::__call(&id), value, Self::__codec(), __ttl)
                 }
             }
         "#]],

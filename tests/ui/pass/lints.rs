@@ -142,6 +142,18 @@ pub async fn expects(a: u64, b: u64) -> u64 {
     a
 }
 
+/// A type with the name of a constant parameter.
+#[derive(::std::fmt::Debug, Clone, Copy)]
+pub struct N;
+
+/// What is allowed is allowed.
+#[allow(clippy::type_complexity)]
+#[read_through(key = "id")]
+pub async fn complex(id: u64) -> Result<Option<Vec<Vec<Vec<Option<(u64, Option<Vec<u64>>)>>>>>, N> {
+    let _ = id;
+    Ok(Some(Vec::new()))
+}
+
 #[read_through(key = "id")]
 async fn private(id: u64) -> u64 {
     id
