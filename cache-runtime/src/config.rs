@@ -138,8 +138,8 @@ impl Config {
         self
     }
 
-    /// How many connections [`Cache::pool`](crate::Cache::pool) holds at most, 8 by default. The
-    /// cache's own calls share a few connections that are not of this pool.
+    /// How many connections [`Cache::pool`](crate::Cache::pool) holds at most, 8 by default and no
+    /// more than 10,000. The cache's own calls share a few connections that are not of this pool.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
         self
@@ -244,6 +244,11 @@ impl Config {
         }
         if self.pool_size == 0 {
             return wrong("`pool_size` is zero; give the pool at least one connection".to_owned());
+        }
+        // Room for them is made at once, and a server takes no more unless it is told to.
+        const MOST_CONNECTIONS: usize = 10_000;
+        if self.pool_size > MOST_CONNECTIONS {
+            return wrong(format!("`pool_size` is more than {MOST_CONNECTIONS}"));
         }
         if let Some(roots) = &self.root_certificates {
             roots.check("root_certificates", "CERTIFICATE")?;
@@ -362,5 +367,15 @@ mod tests {
                 .is_err()
         );
         assert!(config.pool_size(0).check().is_err());
+    }
+
+    #[test]
+    fn a_pool_larger_than_any_server_takes_is_refused() {
+        let config = Config::new("redis://h");
+        assert!(config.clone().pool_size(10_000).check().is_ok());
+        for connections in [10_001, usize::MAX] {
+            let error = config.clone().pool_size(connections).check().unwrap_err();
+            assert!(error.to_string().contains("`pool_size`"), "{error}");
+        }
     }
 }

@@ -101,6 +101,10 @@ pub(super) fn told(error: RedisError) -> Error {
         Kind::Io | Kind::Client => {
             Error::new(ErrorKind::Unavailable, "redis cannot be reached").because(error)
         }
+        _ if is_about_the_database(&error) => Error::new(
+            ErrorKind::Refused,
+            "redis has no database of the number that the URL names",
+        ),
         Kind::ClusterConnectionNotFound => Error::new(
             ErrorKind::Unavailable,
             "no node of the cluster can be reached",
@@ -125,6 +129,13 @@ pub(super) fn told(error: RedisError) -> Error {
 /// What it is about only the text tells: each library of TLS has its own errors.
 fn is_about_certificates(error: &RedisError) -> bool {
     error.to_string().contains("certificate")
+}
+
+/// Of SELECT, at the beginning of a connection. Its code is the one of every mistake.
+fn is_about_the_database(error: &RedisError) -> bool {
+    error
+        .detail()
+        .is_some_and(|text| text.contains("DB index is out of range"))
 }
 
 pub(super) fn ended() -> Error {

@@ -46,7 +46,7 @@ pub(super) fn read(url: &str) -> Result<Address, Error> {
     let scheme = scheme(name)?;
     check_features(name, &scheme)?;
     if scheme.form == Form::Socket {
-        return Ok(Address::One(Box::new(connection_info(url)?)));
+        return Ok(Address::One(Box::new(socket(url)?)));
     }
     if rest.contains('#') {
         return Err(wrong(
@@ -161,11 +161,13 @@ impl<'a> Parts<'a> {
                 self.scheme
             )));
         };
+        check_query(self.query, &["protocol"])?;
         self.info(self.login, host, self.path, self.query)
     }
 
     #[cfg(feature = "cluster")]
     fn nodes(&self) -> Result<Vec<ConnectionInfo>, Error> {
+        check_query(self.query, &["protocol"])?;
         let nodes = self.hosts.iter();
         nodes
             .map(|host| self.info(self.login, host, self.path, self.query))
@@ -184,6 +186,10 @@ impl<'a> Parts<'a> {
                  that the sentinels know it by",
             ));
         }
+        check_query(
+            self.query,
+            &["protocol", "sentinel_username", "sentinel_password"],
+        )?;
         let (mut user, mut password, mut query) = ("", "", Vec::new());
         for pair in self.query.split('&') {
             match pair.split_once('=') {
@@ -224,11 +230,48 @@ impl<'a> Parts<'a> {
     }
 }
 
+fn socket(url: &str) -> Result<ConnectionInfo, Error> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    check_query(query, &["db", "user", "pass", "protocol"])?;
+    connection_info(url).map_err(|_| {
+        wrong(
+            "the URL is malformed; write `redis+unix:///path/to/socket?db=0`, with the whole path \
+             and a database of 0 or more",
+        )
+    })
+}
+
+/// What is not known there would go unnoticed: a database that is written in the way of sockets, a
+/// slip of the pen, the rest of a password. It is not quoted, since it may be that.
+fn check_query(query: &str, known: &[&str]) -> Result<(), Error> {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if !known.contains(&name) {
+            let known = known.join("`, `");
+            return Err(wrong(format!(
+                "the URL has something behind its `?` that is not known there; there may be \
+                 `{known}`, and in a password `?` is `%3F` and `&` is `%26`"
+            )));
+        }
+        if name == "protocol" && !["2", "resp2", "3", "resp3"].contains(&value) {
+            return Err(wrong(
+                "`protocol` in the URL is neither `resp2` nor `resp3`",
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
     // The cause may quote parts of the URL, where passwords are.
     let info = url.into_connection_info().map_err(|_| {
         wrong("the URL is malformed; write `redis://user:password@host:port/db`, and in a password `%40` for `@`, `%2F` for `/`")
     })?;
+    if info.redis_settings().db() < 0 {
+        return Err(wrong(
+            "the database in the URL is negative; it is 0 or more",
+        ));
+    }
     Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
@@ -295,6 +338,45 @@ mod tests {
         assert!(refused("redis://h/#insecure").contains("not switched off"));
         assert!(refused("redis://h:port").contains("malformed"));
         assert!(refused("redis://").contains("malformed"));
+        assert!(refused("redis://h/-1").contains("0 or more"));
+        assert!(refused("redis+unix:///s?db=-1").contains("0 or more"));
+    }
+
+    #[test]
+    fn what_a_query_holds_is_known_or_refused_and_not_told() {
+        for (url, known) in [
+            ("redis://h?db=3", "`protocol`"),
+            ("redis://h/3?pa55word=", "`protocol`"),
+            ("redis://h?protocl=resp3", "`protocol`"),
+            ("redis://u:a?pa55word@h", "`%3F`"),
+            ("redis+unix:///s?database=3", "`db`, `user`, `pass`"),
+            ("redis+unix:///s?pass=a&pa55word", "`%26`"),
+        ] {
+            let told = refused(url);
+            assert!(told.contains(known), "{url}: {told}");
+            assert!(!told.contains("pa55word"), "{told}");
+        }
+        for url in ["redis://h?protocol=resp4", "redis+unix:///s?protocol=RESP3"] {
+            assert!(refused(url).contains("`resp3`"), "{url}");
+        }
+        for url in [
+            "redis://h?protocol=3",
+            "redis://h?",
+            "redis+unix:///s?db=1&protocol=resp2",
+        ] {
+            assert!(read(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_cannot_be_right_is_told_what_one_looks_like() {
+        for url in [
+            "redis+unix://",
+            "redis+unix://relative/s",
+            "redis+unix:///s?db=x",
+        ] {
+            assert!(refused(url).contains("`redis+unix:///path"), "{url}");
+        }
     }
 
     #[cfg(feature = "sentinel")]
