@@ -4,11 +4,11 @@
 //! It is the user's code, so it runs where the caller runs, on its runtime, and never on the I/O
 //! thread of this crate.
 
-use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -97,8 +97,14 @@ where
             Ok(returned) => returned,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                // The runtime shuts down, and this caller with it.
-                Err(_) => match pending::<Infallible>().await {},
+                // The runtime shuts down, and with it a caller that is one of its tasks. One that
+                // blocks its thread for the answer would wait for ever, and keep the runtime from
+                // ending; there is none to give, since the arguments are gone with the load.
+                Err(_) => {
+                    const UNTIL_TASKS_END: Duration = Duration::from_millis(100);
+                    exec::sleep(UNTIL_TASKS_END).await;
+                    panic!("the runtime was shut down while it ran a load with `detach`");
+                }
             },
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, read_through};
+use cache_runtime::{Cache, Seen, observe, read_through};
 use futures_util::poll;
 
 use crate::support::Server;
@@ -91,4 +91,47 @@ fn a_call_in_a_runtime_that_ends_is_answered() {
         std::thread::spawn(move || answered.send(handle.block_on(call)));
         assert_eq!(answer.recv_timeout(Duration::from_secs(5)), Ok(0));
     }
+}
+
+/// A call whose client gave up says nothing of the server, which has answered meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_left_costs_no_later_one_its_hit() {
+    let server = Server::start();
+    let cache = server.cache();
+    cache.scope(value(0)).await;
+    for round in 0..3 {
+        drop(on_their_way(&server, &cache, 1).await);
+        // Longer than an answer may take, in which nobody else asks.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let callers = (0..3).map(|_| tokio::spawn(cache.scope(observe(value(0)))));
+        for call in callers.collect::<Vec<_>>() {
+            assert_eq!(call.await.unwrap(), (0, Seen::Stored), "round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_detached_load_does_not_keep_its_runtime_from_ending() {
+    #[read_through(ttl = 60, detach)]
+    async fn endless(id: u64) -> u64 {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        id
+    }
+
+    let cache = Cache::in_memory();
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let handle = runtime.handle().clone();
+        let waiting = runtime.spawn_blocking(move || handle.block_on(cache.scope(endless(1))));
+        std::thread::sleep(Duration::from_millis(50));
+        drop(runtime);
+        ended.send(waiting).unwrap();
+    });
+    let waiting = end.recv_timeout(Duration::from_secs(5)).expect("it ends");
+    assert!(pollster::block_on(waiting).unwrap_err().is_panic());
 }

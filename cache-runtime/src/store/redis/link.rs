@@ -8,7 +8,9 @@
 //! process is not mistaken for a dead server.
 //!
 //! A caller waits for a connection only where the server is not in doubt: for the first one, and for
-//! that in the place of one that broke, which on a living server is there after a few round trips.
+//! that in the place of one that broke, which on a living server is there after a few round trips. So
+//! does one who comes after a caller that left unanswered, and was the last: that says little, and
+//! where all is well the wait is one round trip.
 //!
 //! Before a new connection is used, what is owed is made up for on it.
 
@@ -134,12 +136,13 @@ impl Link {
                 return Err(closed());
             }
             self.health.check()?;
-            let is_suspect = state.live.is_some();
+            let has_live = state.live.is_some();
             let limit = match state.made {
                 0 => self.connector.connect_limit() + self.connector.response_timeout(),
                 _ => self.connector.response_timeout(),
             };
             let trial = self.try_another(&mut state);
+            let is_suspect = has_live && !trial.may_be_well;
             if is_suspect || self.health.is_in_doubt() {
                 return Err(out_of_reach());
             }
@@ -173,7 +176,9 @@ impl Link {
             if state.trial.is_none() && self.tells_of_the_server() {
                 self.health.suspect();
             }
-            self.try_another(&mut state).late += 1;
+            let trial = self.try_another(&mut state);
+            trial.late += 1;
+            trial.may_be_well = false;
             drop(state);
             self.lose_track();
         }
@@ -220,11 +225,11 @@ impl Link {
             state.live = None;
             return true;
         }
-        if live.as_of.suspicions != now.suspicions
-            || live.pulse.is_silent_for(self.connector.response_timeout())
-        {
+        let is_suspect = live.as_of.suspicions != now.suspicions;
+        if is_suspect || live.pulse.is_silent_for(self.connector.response_timeout()) {
             let is_known = state.trial.is_some();
-            self.try_another(state);
+            let trial = self.try_another(state);
+            trial.may_be_well = !is_suspect && (!is_known || trial.may_be_well);
             return !is_known;
         }
         false
@@ -304,9 +309,10 @@ async fn keep_asking(link: Weak<Link>, number: u64) {
             return;
         };
         let answers = live.pulse.answers();
-        let proven = link.prove(&mut live.connection).await;
-        if proven.is_err() && live.pulse.answers() == answers {
-            link.suspect(number);
+        match link.prove(&mut live.connection).await {
+            Ok(()) => live.pulse.answered(),
+            Err(_) if live.pulse.answers() == answers => link.suspect(number),
+            Err(_) => {}
         }
     }
 }

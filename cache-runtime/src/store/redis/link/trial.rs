@@ -26,6 +26,8 @@ pub(super) struct Trial {
     hurry: Arc<Notify>,
     /// Commands that met their deadline on the suspect.
     pub(super) late: u64,
+    /// All that is known of the suspect is that a caller left it unanswered.
+    pub(super) may_be_well: bool,
 }
 
 type Outcome = Option<Result<(), Error>>;
@@ -42,6 +44,7 @@ impl Link {
                 outcome,
                 hurry,
                 late: 0,
+                may_be_well: false,
             }
         })
     }
@@ -72,6 +75,7 @@ impl Link {
             None => {
                 if let Some(live) = &mut self.state().live {
                     live.as_of = as_of;
+                    live.pulse.answered();
                 }
             }
         }
