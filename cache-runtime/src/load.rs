@@ -326,12 +326,7 @@ pub(crate) fn time_to_live(
 
 /// How long a value is kept: for a function with `stale`, past its time to live.
 pub(crate) fn keep_time(spec: &Spec, ttl: Option<Duration>) -> Option<Duration> {
-    // A server counts in milliseconds of 63 bits, from 1970 on.
-    const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
-    ttl.map(|ttl| {
-        ttl.saturating_add(spec.stale.unwrap_or_default())
-            .min(LONGEST)
-    })
+    ttl.map(|ttl| ttl.saturating_add(spec.stale.unwrap_or_default()))
 }
 
 /// Up to so many percent less, so that values stored together do not expire together.
@@ -341,8 +336,10 @@ fn jittered(ttl: Duration, percent: u8) -> Duration {
     }
     let most = ttl.mul_f64(f64::from(percent) / 100.0);
     let less = ttl.saturating_sub(most.mul_f64(fastrand::f64()));
-    // A whole number of milliseconds is what a server can keep.
-    Duration::from_millis(u64::try_from(less.as_millis()).unwrap_or(u64::MAX))
+    // A whole number of milliseconds is what a server can keep, and one is no time at all only if
+    // that was asked for.
+    let millis = u64::try_from(less.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(millis.max(u64::from(!ttl.is_zero())))
 }
 
 /// About so long, so that those who began to wait together do not ask together.
@@ -384,5 +381,9 @@ mod tests {
         assert!(drawn.iter().all(|drawn| *drawn >= Duration::from_secs(900)));
         assert!(drawn.iter().any(|drawn| *drawn < Duration::from_secs(950)));
         assert_eq!(jittered(ttl, 0), ttl);
+        for ttl in [Duration::from_nanos(1), Duration::from_millis(1)] {
+            assert_eq!(jittered(ttl, 99), Duration::from_millis(1));
+        }
+        assert_eq!(jittered(Duration::ZERO, 99), Duration::ZERO);
     }
 }

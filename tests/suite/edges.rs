@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, ErrorKind, Invalidated, read_through};
+use cache_runtime::{Cache, ErrorKind, Invalidated, Seen, observe, read_through};
 use futures_util::future::join_all;
 
 use crate::proxy::Proxy;
@@ -248,4 +248,25 @@ async fn a_silent_connection_is_replaced_also_if_no_caller_waits_for_its_deadlin
         late += u32::from(answer.is_err());
     }
     assert!(late < 20, "{late} of 60 calls were late");
+}
+
+#[tokio::test]
+async fn a_time_longer_than_a_server_can_count_is_as_long_as_it_can() {
+    #[read_through(key = "id", ttl = |_: &u64| Duration::MAX, lease = "200000000000d")]
+    async fn for_ever(id: u64) -> u64 {
+        id
+    }
+
+    let server = Server::start();
+    let cache = server.cache();
+    cache.set("by-hand", &1, Some(Duration::MAX)).await.unwrap();
+    for seen in [Seen::Loaded, Seen::Stored] {
+        assert_eq!(cache.scope(observe(for_ever(1))).await, (1, seen));
+    }
+    let keys = server.keys();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    for key in keys {
+        let years = server.cli(&["TTL", &key]).parse::<u64>().unwrap() / (365 * 24 * 60 * 60);
+        assert!(years >= 999, "{key}: {years}");
+    }
 }

@@ -160,10 +160,10 @@ impl Redis {
         let name = self.name(key);
         match ttl {
             None => commands.cmd("SET").arg(name),
-            Some(ttl) if ttl.subsec_nanos() == 0 => {
-                commands.cmd("SETEX").arg(name).arg(ttl.as_secs())
-            }
-            Some(ttl) => commands.cmd("PSETEX").arg(name).arg(millis(ttl)),
+            Some(ttl) => match millis(ttl) {
+                whole if whole % 1000 == 0 => commands.cmd("SETEX").arg(name).arg(whole / 1000),
+                millis => commands.cmd("PSETEX").arg(name).arg(millis),
+            },
         };
         commands.arg(json);
         let [unlinked, set] = self.answers(commands, Again::No).await?;
@@ -284,7 +284,10 @@ impl Redis {
     }
 }
 
-/// A whole number of milliseconds, at least one: what a server can keep.
+/// A whole number of milliseconds, at least one: what a server can keep. It counts them in 63 bits
+/// and from 1970 on, so a thousand years are as good as any more.
 fn millis(life: Duration) -> u64 {
-    u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1)
+    const LONGEST: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
+    let millis = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
+    millis.clamp(1, LONGEST)
 }
