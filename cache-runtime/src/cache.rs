@@ -1,6 +1,7 @@
 //! The handle that programs hold.
 
 mod blocking;
+mod unanswered;
 mod values;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::stats::{Ledger, ServerStats, Stats};
 use crate::store::Store;
 
 pub use self::blocking::Blocking;
+pub(crate) use self::unanswered::{Unanswered, release};
 
 /// The longest key that is cached, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 4096;

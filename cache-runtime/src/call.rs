@@ -22,7 +22,6 @@ mod found;
 mod lead;
 mod near;
 mod refresh;
-mod unanswered;
 
 use std::future::Future;
 use std::ops::ControlFlow;

@@ -55,6 +55,11 @@ pub(crate) async fn sleep(time: Duration) {
     within(time, std::future::pending::<()>()).await;
 }
 
+/// About so long, so that those who began to wait together do not ask together.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64())
+}
+
 /// Waits on this thread, without a runtime and inside of any.
 pub(crate) fn wait<F: Future>(work: F) -> F::Output {
     waiting(|| {

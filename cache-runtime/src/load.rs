@@ -6,7 +6,6 @@ mod give_back;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::give_back::release;
 use self::give_back::{Leaving, give_back};
 use crate::behind::Permit;
 use crate::error::{Error, ErrorKind};
@@ -340,11 +339,6 @@ fn jittered(ttl: Duration, percent: u8) -> Duration {
     // that was asked for.
     let millis = u64::try_from(less.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(millis.max(u64::from(!ttl.is_zero())))
-}
-
-/// About so long, so that those who began to wait together do not ask together.
-pub(crate) fn jittered_wait(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + fastrand::f64())
 }
 
 /// Extends the token's life three times in it, at most for as long as anybody waits for a load. A

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cache::Unanswered;
 use crate::current::Current;
 use crate::event::EventKind;
 use crate::key::Key;
+use crate::lease::Token;
 use crate::spec::Spec;
 use crate::stats::Counted;
 
@@ -53,6 +55,12 @@ impl Place {
     /// Whether the cache may be asked for this value, here and now.
     pub(crate) fn is_usable(&self) -> bool {
         self.cache.check(&self.key).is_ok() && !self.cache.owed().contains(&self.key)
+    }
+
+    /// A token that is about to be sent for this value.
+    pub(crate) fn sends(&self, token: Token) -> Unanswered {
+        let life = self.spec.lease.unwrap_or(Spec::LEASE);
+        Unanswered::new(self.cache.clone(), &self.key, token, life)
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

@@ -135,3 +135,42 @@ fn a_detached_load_does_not_keep_its_runtime_from_ending() {
     let waiting = end.recv_timeout(Duration::from_secs(5)).expect("it ends");
     assert!(pollster::block_on(waiting).unwrap_err().is_panic());
 }
+
+/// A value that is put takes two commands, between which its caller may leave.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_put_that_is_left_half_way_locks_nothing() {
+    let server = Server::start();
+    let cache = server.cache();
+    cache.scope(value(1)).await;
+    server.freeze();
+    let mut put = Box::pin(cache.scope(value::put(1, &7)));
+    assert!(poll!(&mut put).is_pending());
+    server.thaw();
+    // Its first command is done, and nobody goes on with the second one.
+    let key = cache.scope(async { value::key(1) }).await;
+    while !server.cli(&["GET", &key]).starts_with("null") {}
+    drop(put);
+    let began = Instant::now();
+    assert_eq!(cache.scope(value(1)).await, 1);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_that_is_left_on_its_way_locks_nothing() {
+    let server = Server::start();
+    let cache = server.cache();
+    cache.scope(value(1)).await;
+    cache.scope(value::invalidate(1)).await.unwrap();
+    server.freeze();
+    let mut refresh = Box::pin(cache.scope(value::refresh(1)));
+    assert!(poll!(&mut refresh).is_pending());
+    server.thaw();
+    let key = cache.scope(async { value::key(1) }).await;
+    while !server.cli(&["GET", &key]).starts_with("null") {}
+    drop(refresh);
+    let began = Instant::now();
+    assert_eq!(cache.scope(value(1)).await, 1);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Cache;
+use super::{Cache, Unanswered};
+use crate::current::Current;
 use crate::error::{Error, ErrorKind};
 use crate::json;
 use crate::key::{AsKey, Key};
@@ -109,11 +110,12 @@ impl Cache {
         let store = &self.shared.store;
         self.forget_here(key);
         if !store.is_unfenced() {
-            let token = self.seize(key).await?;
-            // Refused, it was invalidated just after it was put.
-            store
-                .fill(key, Lock::Lease, &token, json.clone(), kept)
-                .await?;
+            let (token, seized) = self.seize(key).await?;
+            let filling = store.fill(key, Lock::Lease, &token, json.clone(), kept);
+            // Refused, it was invalidated just after it was put. After an error, or if the caller
+            // leaves here, the token may be there and is given back.
+            filling.await?;
+            seized.answered();
         }
         if store.is_unfenced() {
             store.set(key, json, kept).await?;
@@ -124,16 +126,24 @@ impl Cache {
 
     /// A connection that broke while it was idle says so only when it is used: then the token is
     /// not known to be there, and another is sent on a new connection.
-    async fn seize(&self, key: &Key) -> Result<Token, Error> {
-        let store = &self.shared.store;
-        let token = Token::fresh();
-        match store.seize(key, &token, Spec::LEASE).await {
-            Err(error) if error.kind() == ErrorKind::Unavailable => {}
-            seized => return seized.map(|()| token),
+    async fn seize(&self, key: &Key) -> Result<(Token, Unanswered), Error> {
+        match self.seize_once(key).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => self.seize_once(key).await,
+            seized => seized,
         }
+    }
+
+    async fn seize_once(&self, key: &Key) -> Result<(Token, Unanswered), Error> {
         let token = Token::fresh();
-        store.seize(key, &token, Spec::LEASE).await?;
-        Ok(token)
+        let unanswered = Unanswered::new(Current::Own(self.clone()), key, token, Spec::LEASE);
+        match self.shared.store.seize(key, &token, Spec::LEASE).await {
+            Ok(()) => Ok((token, unanswered)),
+            Err(error) if error.is_passing() => Err(error),
+            Err(error) => {
+                unanswered.answered();
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn storable(&self, json: &[u8], ttl: Option<Duration>) -> Result<(), Error> {

@@ -7,7 +7,6 @@ use crate::event::EventKind;
 use crate::exec;
 use crate::flight::{Leader, Stamp};
 use crate::lease::Token;
-use crate::load;
 use crate::near::Watch;
 use crate::store::Left;
 
@@ -70,7 +69,7 @@ impl Search {
             match watch.filter(|_| found.watched) {
                 Some(watch) => changed(watch, patience).await,
                 None => {
-                    exec::sleep(load::jittered_wait(pause).min(patience)).await;
+                    exec::sleep(exec::jittered(pause).min(patience)).await;
                     pause = (pause * 2).min(LONGEST);
                 }
             }
@@ -87,6 +86,6 @@ const LONGEST: Duration = Duration::from_millis(50);
 
 /// Waits until the key may have been changed.
 async fn changed(watch: Watch, patience: Duration) {
-    let longest = load::jittered_wait(LONGEST).min(patience);
+    let longest = exec::jittered(LONGEST).min(patience);
     exec::within(longest, async move { watch.changed().await }).await;
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::elsewhere::Elsewhere;
-use super::unanswered::Unanswered;
 use super::{Looked, Search};
 use crate::address::Seen;
+use crate::cache::Unanswered;
 use crate::error::ErrorKind;
 use crate::event::EventKind;
 use crate::exec;
@@ -35,7 +35,7 @@ impl Search {
             let token = Token::fresh();
             leader.lost(token);
             let sent = leader.stamp();
-            let unanswered = Unanswered::new(&self.place, token);
+            let unanswered = self.place.sends(token);
             if let Some(unusable) = self.unusable.take() {
                 let displacing = store.displace(&self.place.key, &unusable, &token, life);
                 let displaced = displacing.await;

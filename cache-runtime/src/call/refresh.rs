@@ -1,9 +1,10 @@
 //! Refreshes: one that was asked for, and one of a stale value.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Looked;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::lease::Token;
 use crate::load::{Claim, Load, Why};
 use crate::place::Place;
@@ -18,15 +19,13 @@ pub(super) async fn asked(mut place: Place) -> Looked {
     let store = place.cache.store();
     let life = place.spec.lease.unwrap_or(Spec::LEASE);
     place.cache.forget_here(&place.key);
-    let mut token = Token::fresh();
-    let mut leased = store.lease(&place.key, &token, life).await;
+    let (mut token, mut leased) = lease(&place, life).await;
     if leased
         .as_ref()
         .is_err_and(|error| error.kind() == ErrorKind::Unavailable)
     {
         // The connection may have broken while it was idle.
-        token = Token::fresh();
-        leased = store.lease(&place.key, &token, life).await;
+        (token, leased) = lease(&place, life).await;
     }
     let claim = match leased {
         Ok(Leased::Ours) => Load::hold(&place, token, Lock::Lease, Why::Asked, None),
@@ -45,6 +44,16 @@ pub(super) async fn asked(mut place: Place) -> Looked {
         let _ = place.cache.remove(&place.key).await;
     }
     Looked::Load(Box::new(Load::of(Arc::new(place), claim, None)))
+}
+
+/// Asks for the lease with a token of this one send, which is given back if no answer comes, or if
+/// nobody waits for it any more.
+async fn lease(place: &Place, life: Duration) -> (Token, Result<Leased, Error>) {
+    let token = Token::fresh();
+    let unanswered = place.sends(token);
+    let leased = place.cache.store().lease(&place.key, &token, life).await;
+    drop(unanswered.after(&leased));
+    (token, leased)
 }
 
 /// The refresh of a stale value, if nobody of the fleet is at it and there is room for it.

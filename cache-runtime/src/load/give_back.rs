@@ -1,15 +1,11 @@
 //! What becomes of a token of ours, and of the flight, when a load ends without having stored.
 
-use std::time::{Duration, Instant};
-
-use super::{Ending, Held, Why, jittered_wait};
-use crate::error::Error;
+use super::{Ending, Held, Why};
+use crate::cache;
 use crate::event::EventKind;
 use crate::flight::Leader;
-use crate::lease::Token;
 use crate::place::Place;
 use crate::spec::Spec;
-use crate::store::Lock;
 
 /// What there is to tell. If the server does not hear of it, the token expires. The flight is left
 /// after the first try, since who waits there need not wait for a server that is away.
@@ -29,27 +25,10 @@ pub(super) async fn give_back(place: &Place, held: &Held, leaving: Leaving) -> O
     // A store that answers at once is asked on its caller's own thread, which must not be kept; and
     // all who could meet the token there are in this process, and know it.
     if released.is_err() && !store.answers_at_once() {
-        released = release(place, held.lock, token).await;
+        let life = place.spec.lease.unwrap_or(Spec::LEASE);
+        released = cache::release(&place.cache, key, held.lock, token, life).await;
     }
     (released.is_ok() && !held.told).then_some(EventKind::Released)
-}
-
-/// Gives a token back, and tries for as long as it can live: until then everybody waits for its
-/// holder.
-pub(crate) async fn release(place: &Place, lock: Lock, token: &Token) -> Result<(), Error> {
-    const LONGEST: Duration = Duration::from_millis(50);
-    let end = Instant::now() + place.spec.lease.unwrap_or(Spec::LEASE);
-    let mut pause = Duration::from_millis(20);
-    let store = place.cache.store();
-    loop {
-        tokio::time::sleep(jittered_wait(pause)).await;
-        pause = (pause * 2).min(LONGEST);
-        let released = store.release(&place.key, lock, token).await;
-        let is_worth_it = |error: &Error| error.is_passing() || store.is_away();
-        if !released.as_ref().is_err_and(is_worth_it) || Instant::now() >= end {
-            return released;
-        }
-    }
 }
 
 /// Leaves the flight when it is dropped.
