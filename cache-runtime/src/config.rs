@@ -95,7 +95,7 @@ impl Config {
     /// User and password are those of the servers; sentinels that ask for others get
     /// `?sentinel_username=..&sentinel_password=..`. In each, what is not a letter or a digit is
     /// percent-encoded: `%40` for `@`, `%23` for `#`. With `?protocol=resp3` connections speak
-    /// RESP3.
+    /// RESP3. Anything else behind the `?` is refused.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
