@@ -10,6 +10,7 @@ use cache_runtime::{Cache, Seen, blocking, observe, read_through, uncached};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::report::{DEADLINE, SLACK};
+use crate::scenarios::Kind;
 
 pub const BODY: Duration = Duration::from_millis(2);
 /// So many that callers seldom meet: who meets another's body waits for it.
@@ -30,6 +31,9 @@ pub fn load_sync(n: u64) -> u64 {
     std::thread::sleep(BODY);
     value(n)
 }
+
+/// How many callers of which kind: async ones only, sync ones only.
+pub const EIGHT_OF_EACH: [(Kind, usize, usize); 2] = [(Kind::Async, 8, 0), (Kind::Sync, 0, 8)];
 
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
@@ -61,6 +65,50 @@ impl Call {
 
 fn is_hit(seen: Seen) -> bool {
     matches!(seen, Seen::Stored)
+}
+
+async fn call(cache: &Cache, n: u64, bare: bool) -> Call {
+    let began = Instant::now();
+    let (found, seen) = match bare {
+        true => (uncached(load(n)).await, Seen::Bypassed),
+        false => cache.scope(observe(load(n))).await,
+    };
+    Call {
+        of: ("drill", n),
+        began,
+        took: began.elapsed(),
+        hit: is_hit(seen),
+        right: found == value(n),
+        bare,
+    }
+}
+
+/// On a thread inside of the cache.
+fn call_sync(n: u64, bare: bool) -> Call {
+    let began = Instant::now();
+    let (found, seen) = match bare {
+        true => (blocking::uncached(|| load_sync(n)), Seen::Bypassed),
+        false => blocking::observe(|| load_sync(n)),
+    };
+    Call {
+        of: ("drill-sync", n),
+        began,
+        took: began.elapsed(),
+        hit: is_hit(seen),
+        right: found == value(n),
+        bare,
+    }
+}
+
+/// One call from this thread.
+pub fn one(kind: Kind, cache: &Cache, runtime: &Runtime, n: u64) -> Call {
+    match kind {
+        Kind::Async => runtime.block_on(call(cache, n, false)),
+        Kind::Sync => {
+            let _inside = cache.enter();
+            call_sync(n, false)
+        }
+    }
 }
 
 /// Callers under way.
@@ -95,14 +143,9 @@ impl Callers {
             let (cache, stop, tell) = (cache.clone(), stop.clone(), tell.clone());
             runtime.spawn(async move {
                 while !stop.load(Relaxed) {
-                    let n = fastrand::u64(..KEYS);
-                    let began = Instant::now();
-                    let (found, seen) = match caller {
-                        0 => (uncached(load(n)).await, Seen::Bypassed),
-                        _ => cache.scope(observe(load(n))).await,
-                    };
-                    let of = ("drill", n);
-                    told(&tell, of, began, found == value(n), seen, caller == 0);
+                    let call = call(&cache, fastrand::u64(..KEYS), caller == 0).await;
+                    // Nobody listens any more once the drill ends.
+                    let _ = tell.send(call);
                     tokio::task::yield_now().await;
                 }
             })
@@ -113,14 +156,7 @@ impl Callers {
             std::thread::spawn(move || {
                 let _inside = cache.enter();
                 while !stop.load(Relaxed) {
-                    let n = fastrand::u64(..KEYS);
-                    let began = Instant::now();
-                    let (found, seen) = match caller {
-                        0 => (blocking::uncached(|| load_sync(n)), Seen::Bypassed),
-                        _ => blocking::observe(|| load_sync(n)),
-                    };
-                    let of = ("drill-sync", n);
-                    told(&tell, of, began, found == value(n), seen, caller == 0);
+                    let _ = tell.send(call_sync(fastrand::u64(..KEYS), caller == 0));
                 }
             })
         });
@@ -155,24 +191,13 @@ impl Callers {
     }
 }
 
-fn told(
-    tell: &mpsc::Sender<Call>,
-    of: (&'static str, u64),
-    began: Instant,
-    right: bool,
-    seen: Seen,
-    bare: bool,
-) {
-    let call = Call {
-        of,
-        began,
-        took: began.elapsed(),
-        hit: is_hit(seen),
-        right,
-        bare,
-    };
-    // Nobody listens any more once the drill ends.
-    let _ = tell.send(call);
+impl FromIterator<Call> for Calls {
+    fn from_iter<I: IntoIterator<Item = Call>>(calls: I) -> Self {
+        Self {
+            calls: calls.into_iter().collect(),
+            panicked: 0,
+        }
+    }
 }
 
 impl Calls {
@@ -187,11 +212,11 @@ impl Calls {
     }
 
     pub fn only(&self, which: impl Fn(&Call) -> bool) -> Self {
-        let calls = self.calls.iter().filter(|call| which(call));
-        Self {
-            calls: calls.copied().collect(),
-            panicked: 0,
-        }
+        self.calls
+            .iter()
+            .filter(|call| which(call))
+            .copied()
+            .collect()
     }
 
     pub fn hits(&self) -> usize {

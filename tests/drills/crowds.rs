@@ -1,7 +1,8 @@
 //! Callers that leave, and callers from everywhere.
 
-use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, read_through};
@@ -9,6 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::callers::{BODY, load_sync, runtime, value};
 use crate::report::{DEADLINE, Report, SLACK, millis};
+use crate::scenarios::answers::{Answer, Answers};
 use crate::support::Server;
 
 #[read_through(name = "storm", ttl = 600)]
@@ -17,73 +19,120 @@ async fn storm(n: u64) -> u64 {
     value(n)
 }
 
-/// A million calls, of which 15 % are dropped somewhere on their way.
+// Answers the same calls.
+#[read_through(name = "storm", ttl = 600)]
+fn storm_sync(n: u64) -> u64 {
+    value(n)
+}
+
+const STORM_KEYS: u64 = 1000;
+
+/// A million calls, of which 15 % are dropped somewhere on their way. Sync calls, which nobody can
+/// drop, go on beside them.
 pub fn cancel_storm(report: &mut Report) {
     const CALLS: u64 = 1_000_000;
     const CALLERS: u64 = 64;
-    static WRONG: AtomicU64 = AtomicU64::new(0);
-    static DROPPED: AtomicU64 = AtomicU64::new(0);
+    const THREADS: u64 = 2;
     let server = Server::start();
     let cache = server.cache();
     let runtime = runtime();
     let start = Instant::now();
-    runtime.block_on(async {
-        let callers = (0..CALLERS).map(|_| {
-            tokio::spawn(cache.scope(async {
-                for _ in 0..CALLS / CALLERS {
-                    let n = fastrand::u64(..1000);
-                    if fastrand::u8(..100) < 15 {
-                        DROPPED.fetch_add(
-                            u64::from(!polled(storm(n), fastrand::u8(..6)).await),
-                            Relaxed,
-                        );
-                    } else if storm(n).await != value(n) {
-                        WRONG.fetch_add(1, Relaxed);
-                    }
-                }
-            }))
-        });
-        let callers: Vec<_> = callers.collect();
-        for caller in callers {
-            caller.await.unwrap();
-        }
+    let callers = (0..CALLERS).map(|_| runtime.spawn(cache.scope(drops_some(CALLS / CALLERS))));
+    let callers: Vec<_> = callers.collect();
+    let stop = Arc::<AtomicBool>::default();
+    let threads = (0..THREADS).map(|_| {
+        let (cache, stop) = (cache.clone(), stop.clone());
+        std::thread::spawn(move || {
+            let _inside = cache.enter();
+            let mut answers = Vec::new();
+            while !stop.load(Relaxed) {
+                let n = fastrand::u64(..STORM_KEYS);
+                answers.push(Some(Answer::of_sync(|| storm_sync(n), value(n))));
+            }
+            answers
+        })
     });
+    let threads: Vec<_> = threads.collect();
+    let (mut dropped, mut of_async) = (0, Vec::new());
+    for caller in callers {
+        match runtime.block_on(caller) {
+            Ok((drops, answers)) => {
+                dropped += drops;
+                of_async.extend(answers.into_iter().map(Some));
+            }
+            Err(_) => of_async.push(None),
+        }
+    }
+    let of_async: Answers = of_async.into_iter().collect();
     let took = start.elapsed();
+    stop.store(true, Relaxed);
+    let threads = threads.into_iter().map(std::thread::JoinHandle::join);
+    let of_sync: Answers = threads
+        .flat_map(|seen| seen.unwrap_or_else(|_| vec![None]))
+        .collect();
     // A flight or a token that was left behind would keep somebody waiting.
     let start = Instant::now();
-    runtime.block_on(cache.scope(async {
-        for n in 0..1000 {
-            assert_eq!(storm(n).await, value(n));
+    let after = runtime.block_on(cache.scope(async {
+        let mut answers = Vec::new();
+        for n in 0..STORM_KEYS {
+            answers.push(Answer::of(storm(n), value(n)).await);
         }
+        answers.into_iter().collect::<Answers>()
     }));
-    let after = start.elapsed();
-    let (wrong, dropped) = (WRONG.load(Relaxed), DROPPED.load(Relaxed));
+    let all = start.elapsed();
     let outages = cache.stats().server().outages;
+    let waits = DEADLINE + SLACK;
     report.row(
-        "18 cancel-storm",
-        "0 mismatched values; nothing is left behind",
+        "18 cancel-storm async",
+        "0 mismatched values, nothing is left behind; worst <= 0.1 s",
         &format!(
-            "{CALLS} calls in {:.1} s, {dropped} dropped, {wrong} wrong; then 1000 keys in {}; {outages} outages",
+            "{CALLS} calls in {:.1} s, {dropped} dropped; the others: {of_async}; \
+             then each key in {}; {outages} outages",
             took.as_secs_f64(),
-            millis(after)
+            millis(all)
         ),
-        wrong == 0 && dropped > CALLS / 20 && after < Duration::from_secs(2) && outages == 0,
+        of_async.errors + after.errors == 0
+            && of_async.worst() <= waits
+            && dropped > CALLS / 20
+            && all < Duration::from_secs(2)
+            && outages == 0,
+    );
+    report.row(
+        "18 sync beside it",
+        "0 errors (sync calls cannot be dropped); worst <= 0.1 s",
+        &of_sync.to_string(),
+        of_sync.errors == 0 && of_sync.count() > 1000 && of_sync.worst() <= waits,
     );
 }
 
-/// Polls a call so many times at most. Whether that was enough.
-async fn polled(call: impl Future<Output = u64>, times: u8) -> bool {
+/// How many it dropped, and the answers to the others.
+async fn drops_some(calls: u64) -> (u64, Vec<Answer>) {
+    let (mut dropped, mut answers) = (0, Vec::new());
+    for _ in 0..calls {
+        let n = fastrand::u64(..STORM_KEYS);
+        let call = Answer::of(storm(n), value(n));
+        let answer = if fastrand::u8(..100) < 15 {
+            polled(call, fastrand::u8(..6)).await
+        } else {
+            Some(call.await)
+        };
+        dropped += u64::from(answer.is_none());
+        answers.extend(answer);
+    }
+    (dropped, answers)
+}
+
+/// Polls a call so many times at most. Its answer, if that was enough.
+async fn polled(call: impl Future<Output = Answer>, times: u8) -> Option<Answer> {
     let mut call = std::pin::pin!(call);
     for _ in 0..times {
-        let once = std::future::poll_fn(|context| {
-            std::task::Poll::Ready(call.as_mut().poll(context).is_ready())
-        });
-        if once.await {
-            return true;
+        let once = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
+        if let Poll::Ready(answer) = once.await {
+            return Some(answer);
         }
         tokio::task::yield_now().await;
     }
-    false
+    None
 }
 
 /// Twenty runtimes of each kind after each other, the same cache in all of them.

@@ -10,6 +10,7 @@
 //! Those of a cluster and of sentinels need `--all-features`.
 
 mod callers;
+mod copies;
 mod crowds;
 #[cfg(all(feature = "cluster", feature = "sentinel"))]
 mod failovers;
@@ -21,16 +22,23 @@ mod outages;
 mod proxy;
 mod refusals;
 mod report;
+#[path = "../scenarios/mod.rs"]
+#[allow(dead_code, reason = "the suite uses the rest")]
+mod scenarios;
 mod soak;
+mod stampedes;
 #[path = "../suite/support.rs"]
 #[allow(dead_code, unused_imports, reason = "the suite uses the rest")]
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use log::Log;
 use report::Report;
+use scenarios::fence::{self, Fence};
+use scenarios::{Kind, coherence};
 
 type Drill = fn(&mut Report, &Log);
 
@@ -50,12 +58,20 @@ const DRILLS: &[(&str, Drill)] = &[
         refusals::wrong_password(report)
     }),
     ("junk", |report, _| refusals::junk(report)),
+    ("stampede", |report, _| stampedes::stampede(report)),
+    ("stale-fill", |report, _| stampedes::stale_fill(report)),
+    ("stale-fill-random", |report, _| {
+        stampedes::random_fills(report)
+    }),
     ("dead-leader", |report, _| leaders::dead_leader(report)),
     ("slow-leader", |report, _| leaders::slow_leader(report)),
     ("broken-leader", |report, _| leaders::broken_leader(report)),
     ("cancel-storm", |report, _| crowds::cancel_storm(report)),
     ("runtimes", |report, _| crowds::runtimes(report)),
     ("sync", |report, _| crowds::sync(report)),
+    ("coherence-random", |report, _| copies::coherence(report)),
+    ("coherence", |report, _| copies::changes(report)),
+    ("coherence-freeze", |report, _| copies::freeze(report)),
     #[cfg(all(feature = "cluster", feature = "sentinel"))]
     ("cluster", |report, _| failovers::cluster(report)),
     #[cfg(all(feature = "cluster", feature = "sentinel"))]
@@ -64,9 +80,23 @@ const DRILLS: &[(&str, Drill)] = &[
     ("sentinel", |report, _| failovers::sentinel(report)),
 ];
 
+/// What a process does that a drill started by this name.
+const WORKERS: &[(&str, fn())] = &[
+    (stampedes::ASYNC, || stampedes::work(Kind::Async)),
+    (stampedes::SYNC, || stampedes::work(Kind::Sync)),
+    (stampedes::FENCED, || fence::work(Fence::Lease)),
+    (stampedes::UNFENCED, || fence::work(Fence::None)),
+    (leaders::ASYNC, || scenarios::leaders::work(Kind::Async)),
+    (leaders::SYNC, || scenarios::leaders::work(Kind::Sync)),
+    (copies::COHERENT, coherence::work),
+];
+
 fn main() -> ExitCode {
-    if support::is_own_process(leaders::DYING) {
-        leaders::die();
+    let work = WORKERS
+        .iter()
+        .find(|(name, _)| support::is_own_process(name));
+    if let Some((_, work)) = work {
+        work();
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -79,8 +109,11 @@ fn main() -> ExitCode {
         let is_asked_for = |name: &str| {
             arguments.is_empty() || arguments.iter().any(|word| name.contains(word.as_str()))
         };
-        for (_, drill) in DRILLS.iter().filter(|(name, _)| is_asked_for(name)) {
-            drill(&mut report, &log);
+        for (name, drill) in DRILLS.iter().filter(|(name, _)| is_asked_for(name)) {
+            let drill = AssertUnwindSafe(|| drill(&mut report, &log));
+            if catch_unwind(drill).is_err() {
+                report.row(name, "runs to its end", "it panicked, as told above", false);
+            }
         }
     }
     match report.end() {

@@ -5,13 +5,10 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::Cache;
 
-use crate::callers::{Callers, Calls, load, load_sync};
+use crate::callers::{Callers, Calls, EIGHT_OF_EACH, load, load_sync};
 use crate::proxy::Proxy;
 use crate::report::{DEADLINE, HALF_A_SECOND, Report, millis};
 use crate::support::{Server, free_port};
-
-/// Async callers only, sync callers only.
-const KINDS: [(&str, usize, usize); 2] = [("async", 8, 0), ("sync", 0, 8)];
 
 /// Whether calls go past a server that is away as if there were none.
 fn passes_by(away: &Calls) -> bool {
@@ -34,7 +31,7 @@ fn told(calls: &Calls, away: &Calls, back: Option<Duration>) -> String {
 
 /// Nothing listens when the first call comes; later it does.
 pub fn cold_down(report: &mut Report) {
-    for (kind, of_async, of_sync) in KINDS {
+    for (kind, of_async, of_sync) in EIGHT_OF_EACH {
         let port = free_port();
         let cache = Cache::open(&format!("redis://127.0.0.1:{port}")).unwrap();
         let callers = Callers::start(&cache, of_async, of_sync);
@@ -60,7 +57,7 @@ pub fn cold_down(report: &mut Report) {
 
 /// `kill -9` under load, 1.5 s down, restarted.
 pub fn kill_restart(report: &mut Report) {
-    for (kind, of_async, of_sync) in KINDS {
+    for (kind, of_async, of_sync) in EIGHT_OF_EACH {
         let mut server = Server::start();
         let callers = Callers::start(&server.cache(), of_async, of_sync);
         sleep(HALF_A_SECOND);
@@ -87,7 +84,7 @@ pub fn kill_restart(report: &mut Report) {
 
 /// Stopped for 3 s: its sockets accept and say nothing.
 pub fn freeze(report: &mut Report) {
-    for (kind, of_async, of_sync) in KINDS {
+    for (kind, of_async, of_sync) in EIGHT_OF_EACH {
         let server = Server::start();
         let callers = Callers::start(&server.cache(), of_async, of_sync);
         sleep(HALF_A_SECOND);
@@ -114,7 +111,7 @@ pub fn freeze(report: &mut Report) {
 
 /// Open sockets are swallowed, new ones work.
 pub fn black_hole(report: &mut Report) {
-    for (kind, of_async, of_sync) in KINDS {
+    for (kind, of_async, of_sync) in EIGHT_OF_EACH {
         let server = Server::start();
         let proxy = Proxy::before(server.port());
         let cache = Cache::open(&proxy.url()).unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, read_through};
 
 use crate::callers::runtime;
-use crate::proxy::Proxy;
+use crate::proxy::{self, Proxy};
 use crate::report::{Report, millis};
 use crate::support::Server;
 
@@ -53,33 +53,38 @@ fn check(key: usize, floor: u64, found: (usize, u64)) {
 
 /// Kilobytes that an allocator may keep of what each fault takes for a moment: commands that are given
 /// back, by as many tasks as there were callers. A leak of 100 bytes a call takes more in a minute.
-const OF_ALLOCATOR: u64 = 32 << 10;
+const OF_ALLOCATOR: usize = 32 << 10;
 
 /// What may only grow until the soak is warm.
 #[derive(Clone, Copy, Debug, Default)]
 struct Size {
-    kilobytes: u64,
-    threads: u64,
-    sockets: u64,
+    kilobytes: usize,
+    /// Threads and sockets without those of the proxy, which is no part of what is tested.
+    threads: usize,
+    sockets: usize,
 }
 
 impl Size {
-    fn of_this_process() -> Self {
+    fn of_this_process(proxy: &Proxy) -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let word = line.and_then(|line| line.split_whitespace().next());
-            word.and_then(|word| word.parse().ok()).unwrap_or(0)
-        };
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = resident.and_then(|line| line.split_whitespace().next()?.parse().ok());
         let files = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
         let links = files
             .flatten()
             .filter_map(|file| std::fs::read_link(file.path()).ok());
         let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
+        let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+        let names = threads
+            .flatten()
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+        let sockets = sockets.count();
         Self {
-            kilobytes: field("VmRSS:"),
-            threads: field("Threads:"),
-            sockets: sockets.count() as u64,
+            kilobytes: kilobytes.unwrap_or(0),
+            threads: names
+                .filter(|name| name.trim_end() != proxy::THREAD)
+                .count(),
+            sockets: sockets.saturating_sub(2 * proxy.connections()),
         }
     }
 
@@ -157,7 +162,7 @@ pub fn soak(report: &mut Report, length: Duration) {
         let what = fault(which, &mut server, &proxy);
         faults += 1;
         sleep(Duration::from_millis(fastrand::u64(200..1200)));
-        let size = Size::of_this_process();
+        let size = Size::of_this_process(&proxy);
         let is_warm = began.elapsed() > length / 3;
         let so_far = if is_warm { &mut later } else { &mut warm };
         *so_far = so_far.max(size);
@@ -193,10 +198,9 @@ pub fn soak(report: &mut Report, length: Duration) {
         panicked == 0
             && wrong == 0
             && later.kilobytes < warm.kilobytes + (warm.kilobytes / 4).max(OF_ALLOCATOR)
-            // While connections are replaced, there are the old and the new ones, and the proxy has two
-            // threads for each.
-            && later.threads <= warm.threads + 16
-            && later.sockets <= warm.sockets + 16,
+            // While connections are replaced, there are the old and the new ones.
+            && later.threads <= warm.threads + 8
+            && later.sockets <= warm.sockets + 8,
     );
 }
 

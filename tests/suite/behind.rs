@@ -48,7 +48,7 @@ fn a_source_that_fails_is_asked_once_per_retry_by_the_whole_fleet() {
         let first = runtime.block_on(server.cache().scope(load()));
         assert_eq!(first, Ok(7));
         let told = together(ONCE, 4, &[("URL", &server.url())]);
-        let rounds = told("bodies");
+        let rounds = told.sum("bodies");
         let most = RUN.as_millis() / RETRY.as_millis() + 2;
         assert!(
             (2..=u64::try_from(most).unwrap()).contains(&rounds),

@@ -9,6 +9,7 @@ mod edges;
 #[cfg(feature = "testing")]
 mod failing;
 mod fence;
+mod fleet;
 mod foreign;
 mod held;
 mod key_vectors;
@@ -23,6 +24,9 @@ mod proxy;
 mod refusals;
 mod returns;
 mod rights;
+#[path = "../scenarios/mod.rs"]
+#[allow(dead_code, reason = "the drills print the rest")]
+mod scenarios;
 mod scripts;
 mod secrets;
 #[cfg(feature = "sentinel")]

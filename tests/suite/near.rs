@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, EventKind, Seen, blocking, observe, read_through};
 use serde::{Deserialize, Serialize};
 
+use crate::scenarios::{KINDS, frozen};
 use crate::support::{Server, in_own_process, is_own_process};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -362,30 +363,24 @@ async fn after_a_shutdown_the_body_answers() {
     assert_eq!(cache.scope(observe(cloned(7))).await.1, Seen::Bypassed);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stands_still_is_believed_until_the_copies_are_old() {
-    let server = Server::start();
+#[test]
+fn a_server_that_stands_still_is_believed_until_the_copies_are_old() {
     let age = Duration::from_millis(400);
-    let cache = Cache::new(server.config().near_max_age(age)).unwrap();
-    cache.scope(warm(|| cloned(7))).await;
-    let read = Instant::now();
-    cache.scope(cloned::invalidate(7)).await.unwrap();
-    cache.scope(warm(|| cloned(7))).await;
-    server.freeze();
-    let mut near = 0;
-    loop {
-        let called = Instant::now();
-        let (_, seen) = cache.scope(observe(cloned(7))).await;
-        if seen != Seen::Near {
-            assert_eq!(seen, Seen::Bypassed);
-            break;
-        }
-        near += 1;
-        let most = age + Duration::from_millis(250);
-        assert!(called - read < most, "a copy after {:?}", called - read);
+    for kind in KINDS {
+        let server = Server::start();
+        let cache = Cache::new(server.config().near_max_age(age)).unwrap();
+        let found = frozen::run(kind, &server, &cache, age / 2);
+        assert!(found.copies > 100, "{kind:?}: {found:?}");
+        assert!(
+            found.oldest < age + Duration::from_millis(250),
+            "{kind:?}: {found:?}"
+        );
+        assert_eq!(
+            (found.copies_after, found.answers.errors),
+            (0, 0),
+            "{kind:?}: {found:?}"
+        );
     }
-    assert!(near > 100);
-    server.thaw();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

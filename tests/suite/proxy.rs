@@ -87,7 +87,7 @@ impl Proxy {
         let own = listener.local_addr().unwrap().port();
         let faults = Arc::<Faults>::default();
         let of_connections = faults.clone();
-        std::thread::spawn(move || {
+        on_own_thread(move || {
             for client in listener.incoming().flatten() {
                 // Without a server the client is told so by the end of its connection.
                 if let Ok(server) = TcpStream::connect(("127.0.0.1", port)) {
@@ -119,13 +119,30 @@ impl Proxy {
         self.faults.corrupts.store(corrupts, Relaxed);
     }
 
+    /// How many connections it holds, each with a socket on either side.
+    pub fn connections(&self) -> usize {
+        let open = self.faults.open.lock().unwrap();
+        open.iter()
+            .filter(|stream| stream.strong_count() > 0)
+            .count()
+    }
+
     /// Ends the connections that are open now.
     pub fn cut(&self) {
-        let open = std::mem::take(&mut *self.faults.open.lock().unwrap());
+        let open = self.faults.open.lock().unwrap();
         for stream in open.iter().filter_map(Weak::upgrade) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// What the proxy's threads are called, so that whoever counts threads can tell them from those of
+/// what is tested.
+pub const THREAD: &str = "fault-proxy";
+
+fn on_own_thread(work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().name(THREAD.to_owned());
+    thread.spawn(work).unwrap();
 }
 
 impl Faults {
@@ -142,11 +159,11 @@ impl Faults {
         let born = self.generation.load(Relaxed);
         let (to_server, to_client) = (self.clone(), self.clone());
         let (from, to) = (client.clone(), server.clone());
-        std::thread::spawn(move || {
+        on_own_thread(move || {
             to_server.pass(&from, &to, born, false);
             let _ = to.shutdown(Shutdown::Both);
         });
-        std::thread::spawn(move || {
+        on_own_thread(move || {
             to_client.pass(&server, &client, born, true);
             if to_client.passes(born) {
                 let _ = client.shutdown(Shutdown::Both);

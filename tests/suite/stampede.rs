@@ -1,37 +1,15 @@
-//! No number of callers, threads or processes makes the body run twice for one key at one time.
+//! No number of callers of one process makes the body run twice for one key at one time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, Config, read_through};
+use cache_runtime::{Cache, read_through};
 use futures_util::future::join_all;
 
-use crate::support::{Server, Worker, is_own_process, say, tell, together, wait_to_go};
+use crate::support::Server;
 
 const BODY: Duration = Duration::from_millis(100);
-
-static BODIES: AtomicU64 = AtomicU64::new(0);
-
-fn bodies() -> u64 {
-    BODIES.swap(0, Relaxed)
-}
-
-#[read_through(name = "slow", ttl = 60)]
-async fn slow(key: u64) -> u64 {
-    BODIES.fetch_add(1, Relaxed);
-    tokio::time::sleep(BODY).await;
-    key * 10
-}
-
-// The same name and the same arguments: the two answer each other's calls, as one function would
-// that is called by async and by sync callers.
-#[read_through(name = "slow", ttl = 60)]
-fn slow_sync(key: u64) -> u64 {
-    BODIES.fetch_add(1, Relaxed);
-    std::thread::sleep(BODY);
-    key * 10
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_async_callers_of_one_cold_key_run_one_body() {
@@ -52,175 +30,6 @@ async fn a_thousand_async_callers_of_one_cold_key_run_one_body() {
         }
         assert_eq!(BODIES.load(Relaxed), 1);
     }
-}
-
-const ASYNC: &str = "stampede::four_processes_of_async_callers_load_each_key_once";
-const SYNC: &str = "stampede::four_processes_of_sync_callers_load_each_key_once";
-const MIXED: &str = "stampede::four_processes_of_both_kinds_of_callers_load_each_key_once";
-
-/// 125 callers for each of 10 keys.
-fn worker(url: &str, with_async: bool, with_sync: bool) {
-    // Five thousand threads on a small machine starve whoever drives the connection; what is shown
-    // here is not how long a server may take.
-    const PATIENT: Duration = Duration::from_secs(20);
-    let config = Config::new(url)
-        .response_timeout(PATIENT)
-        .connect_timeout(PATIENT);
-    let cache = Cache::new(config).unwrap();
-    cache.install().unwrap();
-    cache.blocking().ping().unwrap();
-    wait_to_go();
-    std::thread::scope(|threads| {
-        let share = 125 / (u64::from(with_async) + u64::from(with_sync));
-        if with_sync {
-            for caller in 0..10 * share {
-                threads.spawn(move || assert_eq!(slow_sync(caller % 10), caller % 10 * 10));
-            }
-        }
-        if with_async {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let callers = (0..10 * share).map(|caller| slow(caller % 10));
-                for (caller, answer) in (0..).zip(join_all(callers).await) {
-                    assert_eq!(answer, caller % 10 * 10);
-                }
-            });
-        }
-    });
-    tell("bodies", bodies());
-}
-
-fn four_processes(test: &str, with_async: bool, with_sync: bool) {
-    if is_own_process(test) {
-        worker(&std::env::var("URL").unwrap(), with_async, with_sync);
-        return;
-    }
-    let server = Server::start();
-    let told = together(test, 4, &[("URL", &server.url())]);
-    assert_eq!(told("bodies"), 10);
-    assert_eq!(server.keys().len(), 10);
-}
-
-#[test]
-fn four_processes_of_async_callers_load_each_key_once() {
-    four_processes(ASYNC, true, false);
-}
-
-#[test]
-fn four_processes_of_sync_callers_load_each_key_once() {
-    four_processes(SYNC, false, true);
-}
-
-#[test]
-fn four_processes_of_both_kinds_of_callers_load_each_key_once() {
-    four_processes(MIXED, true, true);
-}
-
-const JUNK: &str = "stampede::junk_under_a_hot_key_is_loaded_over_once_by_the_whole_fleet";
-
-#[test]
-fn junk_under_a_hot_key_is_loaded_over_once_by_the_whole_fleet() {
-    if is_own_process(JUNK) {
-        worker(&std::env::var("URL").unwrap(), true, false);
-        return;
-    }
-    for junk in ["junk", r#"{"an":"older type"}"#] {
-        let server = Server::start();
-        for key in 0..10 {
-            server.cli(&["SET", &format!("cache:slow:{key}"), junk]);
-        }
-        let told = together(JUNK, 4, &[("URL", &server.url())]);
-        assert_eq!(told("bodies"), 10, "{junk}");
-    }
-}
-
-const KILLED: &str = "stampede::a_killed_leader_costs_the_others_one_lease";
-
-#[test]
-fn a_killed_leader_costs_the_others_one_lease() {
-    const LEASE: Duration = Duration::from_millis(500);
-    static HANGS: AtomicU64 = AtomicU64::new(0);
-    #[read_through(name = "hangs", ttl = 60, lease = "500ms")]
-    async fn load(key: u64) -> u64 {
-        if HANGS.load(Relaxed) == 1 {
-            say("loading");
-            std::future::pending::<()>().await;
-        }
-        BODIES.fetch_add(1, Relaxed);
-        tokio::time::sleep(BODY).await;
-        key
-    }
-
-    if is_own_process(KILLED) {
-        let cache = Cache::open(&std::env::var("URL").unwrap()).unwrap();
-        HANGS.store(std::env::var("HANGS").unwrap().parse().unwrap(), Relaxed);
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        if HANGS.load(Relaxed) == 0 {
-            wait_to_go();
-        }
-        runtime.block_on(cache.scope(async {
-            let start = Instant::now();
-            let callers = (0..100).map(|_| load(7));
-            assert_eq!(join_all(callers).await.iter().sum::<u64>(), 700);
-            tell(
-                "millis",
-                u64::try_from(start.elapsed().as_millis()).unwrap(),
-            );
-        }));
-        tell("bodies", bodies());
-        return;
-    }
-    let server = Server::start();
-    let url = server.url();
-    let mut leader = Worker::start(KILLED, &[("URL", &url), ("HANGS", "1")]);
-    leader.hears("loading");
-    let mut followers: Vec<_> = (0..2)
-        .map(|_| Worker::start(KILLED, &[("URL", &url), ("HANGS", "0")]))
-        .collect();
-    followers
-        .iter_mut()
-        .for_each(|worker| worker.hears("ready"));
-    followers.iter_mut().for_each(Worker::go);
-    leader.kill();
-    let mut bodies = 0;
-    for (name, value) in followers.into_iter().flat_map(Worker::end) {
-        match name.as_str() {
-            "bodies" => bodies += value,
-            _ => {
-                // Polling finds the end of the lease and of the load within 50 ms each.
-                let late = Duration::from_millis(value);
-                assert!(late < LEASE + BODY + Duration::from_millis(300), "{late:?}");
-            }
-        }
-    }
-    assert_eq!(bodies, 1);
-}
-
-#[tokio::test]
-async fn a_body_three_times_as_long_as_the_lease_is_one_load_and_stored() {
-    static BODIES: AtomicU64 = AtomicU64::new(0);
-    #[read_through(ttl = 60, lease = "200ms")]
-    async fn load() -> u64 {
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        BODIES.fetch_add(1, Relaxed)
-    }
-
-    let server = Server::start();
-    let (one, other) = (server.cache(), server.cache());
-    let (first, second) = tokio::join!(one.scope(load()), other.scope(load()));
-    assert_eq!((first, second), (0, 0));
-    assert_eq!(BODIES.load(Relaxed), 1);
-    let stats = [one.stats(), other.stats()];
-    let sum = |of: fn(&cache_runtime::FunctionStats) -> u64| {
-        stats
-            .iter()
-            .map(|stats| of(&stats.functions()[0]))
-            .sum::<u64>()
-    };
-    assert_eq!((sum(|of| of.stored), sum(|of| of.joined)), (1, 1));
 }
 
 #[tokio::test]
@@ -412,35 +221,6 @@ async fn a_value_that_is_not_stored_is_still_shared() {
             assert_eq!(absent::peek().await.unwrap(), None);
         })
         .await;
-}
-
-#[tokio::test]
-async fn a_body_that_hangs_keeps_the_fleet_waiting_no_longer_than_follow() {
-    static BODIES: AtomicU64 = AtomicU64::new(0);
-    #[read_through(ttl = 60, lease = "150ms", follow = "500ms")]
-    async fn load() -> u64 {
-        if BODIES.fetch_add(1, Relaxed) == 0 {
-            std::future::pending::<()>().await;
-        }
-        7
-    }
-
-    let server = Server::start();
-    let (hanging, other) = (server.cache(), server.cache());
-    let leader = tokio::spawn(hanging.scope(load()));
-    while BODIES.load(Relaxed) == 0 {
-        tokio::task::yield_now().await;
-    }
-    let start = Instant::now();
-    assert_eq!(other.scope(load()).await, 7);
-    let waited = start.elapsed();
-    assert!(waited < Duration::from_millis(900), "{waited:?}");
-    // The lease is not extended for ever: when it is over, somebody else's value is stored.
-    while other.stats().functions()[0].stored == 0 {
-        assert!(start.elapsed() < Duration::from_secs(5));
-        other.scope(load()).await;
-    }
-    leader.abort();
 }
 
 #[tokio::test]

@@ -16,11 +16,13 @@ mod sentinel;
 #[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
 #[path = "support/tls.rs"]
 mod tls;
+#[path = "support/workers.rs"]
+mod workers;
 
-use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cache_runtime::{Cache, Config};
@@ -34,6 +36,9 @@ pub use self::monitor::{Monitor, READS, Sent, connections};
 pub use self::sentinel::Sentinel;
 #[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
 pub use self::tls::Authority;
+pub use self::workers::{
+    Fleet, Told, Worker, in_own_process, is_own_process, say, tell, tell_all, together, wait_to_go,
+};
 
 /// A redis-server that nobody else knows, with nothing in it, ended with this value.
 #[derive(Debug)]
@@ -266,127 +271,4 @@ fn once_it_says(ready: &str, mut command: Command) -> Option<(Child, String)> {
     }
     child.wait().ok()?;
     None
-}
-
-/// This test again, in a process of its own with these variables set and no other of ours.
-/// Returns what it printed, once it succeeded.
-pub fn in_own_process(test: &str, variables: &[(&str, &str)]) -> String {
-    let output = own_process(test, variables).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    assert!(text.contains("1 passed"), "`{test}` is no test: {text}");
-    text.into_owned()
-}
-
-fn own_process(test: &str, variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
-    command.env_remove("REDIS_URL").env("IN_OWN_PROCESS", test);
-    command.envs(variables.iter().copied());
-    command
-}
-
-/// Whether this process was made for this test.
-pub fn is_own_process(test: &str) -> bool {
-    std::env::var("IN_OWN_PROCESS").is_ok_and(|of| of == test)
-}
-
-/// A test running in a process of its own, beside others.
-#[derive(Debug)]
-pub struct Worker {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Worker {
-    pub fn start(test: &str, variables: &[(&str, &str)]) -> Self {
-        let mut command = own_process(test, variables);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    /// Waits until it says `word` by [`say`].
-    pub fn hears(&mut self, word: &str) {
-        let word = format!("SAYS {word}");
-        let heard = self
-            .lines
-            .by_ref()
-            .any(|line| line.unwrap().ends_with(&word));
-        assert!(heard, "the worker ended without `{word}`");
-    }
-
-    /// Lets it go on from [`wait_to_go`].
-    pub fn go(&mut self) {
-        self.child
-            .stdin
-            .as_mut()
-            .unwrap()
-            .write_all(b"go\n")
-            .unwrap();
-    }
-
-    /// Stops it, and lets it go on after this while as if nothing had been.
-    pub fn stop_for(&self, a_while: std::time::Duration) {
-        signal("STOP", &self.child.id().to_string());
-        std::thread::sleep(a_while);
-        signal("CONT", &self.child.id().to_string());
-    }
-
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// What it said of `name` by [`tell`], once it succeeded.
-    pub fn end(mut self) -> Vec<(String, u64)> {
-        let lines: Vec<_> = self.lines.by_ref().map(Result::unwrap).collect();
-        assert!(self.child.wait().unwrap().success(), "{lines:#?}");
-        let told = |line: &String| {
-            let (_, told) = line.split_once("TELLS ")?;
-            let (name, value) = told.split_once('=')?;
-            Some((name.to_owned(), value.parse().unwrap()))
-        };
-        lines.iter().filter_map(told).collect()
-    }
-}
-
-pub fn say(word: &str) {
-    println!("\nSAYS {word}");
-}
-
-pub fn tell(name: &str, value: u64) {
-    println!("\nTELLS {name}={value}");
-}
-
-pub fn wait_to_go() {
-    say("ready");
-    let mut byte = [0; 3];
-    std::io::stdin().read_exact(&mut byte).unwrap();
-}
-
-/// Starts workers, lets them go together, and adds up what each tells.
-pub fn together(
-    test: &str,
-    count: usize,
-    variables: &[(&str, &str)],
-) -> impl Fn(&str) -> u64 + use<> {
-    sum_of((0..count).map(|_| Worker::start(test, variables)).collect())
-}
-
-/// The same for three workers, each with its number in `ME`.
-pub fn together_each(test: &str, variables: &[(&str, &str)]) -> impl Fn(&str) -> u64 + use<> {
-    let start = |me| Worker::start(test, &[variables, &[("ME", me)]].concat());
-    sum_of(["0", "1", "2"].map(start).into())
-}
-
-fn sum_of(mut workers: Vec<Worker>) -> impl Fn(&str) -> u64 + use<> {
-    workers.iter_mut().for_each(|worker| worker.hears("ready"));
-    workers.iter_mut().for_each(Worker::go);
-    let told: Vec<_> = workers.into_iter().flat_map(Worker::end).collect();
-    move |name| {
-        let values = told.iter().filter(|(of, _)| of == name);
-        values.map(|(_, value)| value).sum()
-    }
 }
