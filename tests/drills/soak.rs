@@ -52,8 +52,12 @@ fn check(key: usize, floor: u64, found: (usize, u64)) {
 }
 
 /// Kilobytes that an allocator may keep of what each fault takes for a moment: commands that are given
-/// back, by as many tasks as there were callers. A leak of 100 bytes a call takes more in a minute.
-const OF_ALLOCATOR: usize = 32 << 10;
+/// back, by as many tasks as there were callers. In a minute, a leak of 20 bytes a call takes more.
+const OF_ALLOCATOR: usize = 8 << 10;
+/// Threads and sockets that there may be more of while several connections are replaced at the same
+/// time: one is ended once there is another, and what happened is told on threads that a runtime keeps
+/// for some seconds.
+const OF_REPLACEMENTS: usize = 8;
 
 /// What may only grow until the soak is warm.
 #[derive(Clone, Copy, Debug, Default)]
@@ -198,9 +202,8 @@ pub fn soak(report: &mut Report, length: Duration) {
         panicked == 0
             && wrong == 0
             && later.kilobytes < warm.kilobytes + (warm.kilobytes / 4).max(OF_ALLOCATOR)
-            // While connections are replaced, there are the old and the new ones.
-            && later.threads <= warm.threads + 8
-            && later.sockets <= warm.sockets + 8,
+            && later.threads <= warm.threads + OF_REPLACEMENTS
+            && later.sockets <= warm.sockets + OF_REPLACEMENTS,
     );
 }
 

@@ -20,6 +20,7 @@ mod main_job;
 mod metrics;
 mod near;
 mod outage;
+#[allow(dead_code, reason = "the drills use the rest")]
 mod proxy;
 mod refusals;
 mod returns;
