@@ -20,13 +20,14 @@ pub fn coherence(report: &mut Report) {
     let found = coherence::run(COHERENT);
     report.row(
         "21 coherence, random",
-        "10^5 writes by 2 processes, then quiet: 0 stale after one round trip",
+        "10^5 writes by 2 processes: 0 stale after a round trip; p99 <= 0.1 s",
         &format!(
             "{} writes, {} copies served, {} faults; {}; {} stale of own writes",
             found.writes, found.near, found.befallen, found.answers, found.stale_own
         ),
         found.answers.errors == 0
             && found.stale_own == 0
+            && found.answers.p99() <= DEADLINE
             && found.writes >= coherence::WRITES
             && found.near >= coherence::WRITES / 8
             && found.befallen > 20,

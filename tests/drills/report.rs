@@ -15,12 +15,12 @@ pub struct Report {
 
 impl Report {
     pub fn head(&self) {
-        println!("{:28} {:70} seen", "drill", "promise");
+        println!("{:32} {:70} seen", "drill", "promise");
     }
 
     pub fn row(&mut self, drill: &str, promise: &str, seen: &str, kept: bool) {
         let mark = if kept { "" } else { "   BROKEN" };
-        println!("{drill:28} {promise:70} {seen}{mark}");
+        println!("{drill:32} {promise:70} {seen}{mark}");
         if !kept {
             self.broken.push(drill.to_owned());
         }

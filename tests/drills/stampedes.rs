@@ -145,7 +145,7 @@ pub fn random_fills(report: &mut Report) {
     let found = fence::run(FENCED, &server.url(), fence::HITS);
     report.row(
         "14 stale-fill, random",
-        "0 stale of >= 10^5 hits",
+        "0 stale of >= 10^5 hits; worst <= lease + body + 0.1 s",
         &format!(
             "{} hits, {} loads, {} fills refused; {}",
             found.hits, found.loads, found.refused, found.answers
