@@ -53,6 +53,7 @@ impl Call {
         format!("cache:{}:{}", self.of.0, self.of.1)
     }
 
+    #[cfg(all(feature = "cluster", feature = "sentinel"))]
     pub fn is_bare(&self) -> bool {
         self.bare
     }

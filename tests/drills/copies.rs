@@ -57,8 +57,10 @@ fn write_all(server: &Server, version: u64) {
     server.cli(&words);
 }
 
-/// Makes every copy old, each in its way.
-const CHANGES: [(&str, fn(&Server)); 3] = [
+/// Makes every copy old.
+type Change = fn(&Server);
+
+const CHANGES: [(&str, Change); 3] = [
     ("FLUSHALL", |server| drop(server.cli(&["FLUSHALL"]))),
     ("CLIENT KILL", |server| {
         assert_ne!(

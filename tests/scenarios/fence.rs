@@ -206,7 +206,7 @@ pub fn work(fence: Fence) {
         let cache = Cache::open(&variable("CACHE")).unwrap();
         let server = redis::Client::open(variable("WORLD")).unwrap();
         let server = server.get_multiplexed_async_connection().await.unwrap();
-        World::Shared(server).is_number(0);
+        World::Shared(server).install(0);
         wait_to_go();
         let mine = (0..KEYS).filter(|key| key % PROCESSES == me).collect();
         let answers = everybody(0, &cache, fence, mine, hits).await;
@@ -238,7 +238,7 @@ pub fn run(worker: &str, cache: &str, hits: u64) -> Figures {
 /// As many tasks of one process, with a cache in its memory.
 pub fn in_memory(number: u64, fence: Fence, hits: u64) -> Figures {
     let keys = (0..KEYS).map(|_| Default::default()).collect();
-    World::Here(keys).is_number(number);
+    World::Here(keys).install(number);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()

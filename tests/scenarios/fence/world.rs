@@ -16,7 +16,7 @@ pub enum World {
 
 impl World {
     /// Makes it the one that functions find by this argument.
-    pub fn is_number(self, number: u64) {
+    pub fn install(self, number: u64) {
         let world = Box::leak(Box::new(self));
         WORLDS.lock().unwrap().insert(number, world);
     }
