@@ -142,7 +142,8 @@ pub fn of_threads(url: &str) -> Vec<Box<dyn Contender>> {
     vec![
         threads(ours_threads::OursThreads::open(url)),
         threads(cached_threads::CachedThreads::open(url)),
-        threads(own_connection::OwnConnection::open(url)),
+        threads(own_connection::OwnConnection::<false>::open(url)),
+        threads(own_connection::OwnConnection::<true>::open(url)),
     ]
 }
 

@@ -294,7 +294,13 @@ fn of_threads(hits: &Hits) -> Vec<Goal> {
             "G13",
             "hits/s, 1 thread: ours / own connection",
             AtLeast(0.98),
-            ours(1, OwnConnection::NAME),
+            ours(1, OwnConnection::<false>::NAME),
+        ),
+        goal(
+            "G13",
+            "the same, where that has a deadline, too",
+            AtLeast(0.98),
+            ours(1, OwnConnection::<true>::NAME),
         ),
     ]
 }

@@ -1,5 +1,8 @@
 //! GET by hand on a blocking connection of the thread's own, with serde_json: what no sharing can
-//! beat for a lone thread.
+//! beat for a lone thread. A deadline for the answer, as ours has it, is a timer of the kernel for each
+//! read; without one, a server that stands still holds the thread up for ever.
+
+use std::time::Duration;
 
 use redis::{Commands, Connection};
 use serde::Serialize;
@@ -8,32 +11,41 @@ use serde::de::DeserializeOwned;
 use super::ThreadPeer;
 use crate::values::{self, Large, Small, TTL_SECONDS};
 
-pub struct OwnConnection {
+pub struct OwnConnection<const BOUNDED: bool> {
     client: redis::Client,
 }
 
-impl OwnConnection {
+impl<const BOUNDED: bool> OwnConnection<BOUNDED> {
     pub fn open(url: &str) -> Self {
         let client = redis::Client::open(url).expect("the URL is made here");
         Self { client }
     }
 }
 
-impl ThreadPeer for OwnConnection {
-    const NAME: &'static str = "own connection, by hand";
+impl<const BOUNDED: bool> ThreadPeer for OwnConnection<BOUNDED> {
+    const NAME: &'static str = match BOUNDED {
+        true => "own connection, a deadline",
+        false => "own connection, by hand",
+    };
     type Own = Connection;
 
     fn own(&self) -> Connection {
-        self.client.get_connection().expect("the server is there")
+        /// The same as ours has by default.
+        const DEADLINE: Duration = Duration::from_millis(100);
+        let connection = self.client.get_connection();
+        let connection = connection.expect("the server is there");
+        let limit = BOUNDED.then_some(DEADLINE);
+        connection.set_read_timeout(limit).expect("it is not zero");
+        connection
     }
 
     fn small(&self, own: &mut Connection, id: u64) -> Small {
-        let key = format!("own connection:small:{id}");
+        let key = format!("{}:small:{id}", Self::NAME);
         read_through(own, &key, || values::load_small(id))
     }
 
     fn large(&self, own: &mut Connection, id: u64) -> Large {
-        let key = format!("own connection:large:{id}");
+        let key = format!("{}:large:{id}", Self::NAME);
         read_through(own, &key, || values::load_large(id))
     }
 }
