@@ -7,10 +7,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, Seen, blocking, observe, read_through, uncached};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 use crate::report::{DEADLINE, SLACK};
 use crate::scenarios::Kind;
+use crate::support::runtime;
 
 pub const BODY: Duration = Duration::from_millis(2);
 /// So many that callers seldom meet: who meets another's body waits for it.
@@ -126,11 +127,6 @@ pub struct Calls {
     pub calls: Vec<Call>,
     /// Callers that ended by a panic.
     panicked: usize,
-}
-
-pub fn runtime() -> Runtime {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(2).enable_all().build().unwrap()
 }
 
 impl Callers {

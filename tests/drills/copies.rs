@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, Seen, observe, read_through};
 
-use crate::callers::runtime;
 use crate::report::{DEADLINE, HALF_A_SECOND, Report, SLACK, millis};
 use crate::scenarios::answers::{Answer, Answers};
 use crate::scenarios::{KINDS, Kind, coherence, frozen};
-use crate::support::Server;
+use crate::support::{Server, runtime};
 
 /// How the processes are called that change values and check their copies.
 pub const COHERENT: &str = "coherent";

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, read_through};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::callers::{BODY, load_sync, runtime, value};
+use crate::callers::{BODY, load_sync, value};
 use crate::report::{DEADLINE, Report, SLACK, millis};
 use crate::scenarios::answers::{Answer, Answers};
-use crate::support::Server;
+use crate::support::{Server, runtime};
 
 #[read_through(name = "storm", ttl = 600)]
 async fn storm(n: u64) -> u64 {

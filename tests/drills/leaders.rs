@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, read_through};
 use futures_util::FutureExt;
 
-use crate::callers::runtime;
 use crate::report::{Report, SLACK, millis};
 use crate::scenarios::answers::{Answer, Answers};
 use crate::scenarios::leaders::{LEASE, LOAD, dead, slow};
 use crate::scenarios::{KINDS, Kind};
-use crate::support::Server;
+use crate::support::{Server, runtime};
 
 /// How the processes are called of which one dies while it loads.
 pub const ASYNC: &str = "dead-leader-async";

@@ -142,7 +142,7 @@ pub fn idle_black_hole(report: &mut Report) {
     let server = Server::start();
     let proxy = Proxy::before(server.port());
     let cache = Cache::open(&proxy.url()).unwrap();
-    let runtime = crate::callers::runtime();
+    let runtime = crate::support::runtime();
     let _inside = cache.enter();
     let both = || {
         let start = Instant::now();
@@ -216,7 +216,7 @@ pub fn open_breaker(report: &mut Report) {
         std::hint::black_box(n)
     }
     let cache = Cache::open(&format!("redis://127.0.0.1:{}", free_port())).unwrap();
-    let runtime = crate::callers::runtime();
+    let runtime = crate::support::runtime();
     runtime.block_on(cache.scope(async {
         while !cache.stats().server().away {
             load(1).await;

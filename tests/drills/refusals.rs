@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, ErrorKind};
 
-use crate::callers::{Callers, Calls, EIGHT_OF_EACH, one, runtime, value};
+use crate::callers::{Callers, Calls, EIGHT_OF_EACH, one, value};
 use crate::log::Log;
 use crate::report::{DEADLINE, HALF_A_SECOND, Report, SLACK, millis};
 use crate::scenarios::{KINDS, Kind};
-use crate::support::Server;
+use crate::support::{Server, runtime};
 
 fn stored(cache: &Cache) -> u64 {
     cache.stats().functions().iter().map(|of| of.stored).sum()

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, read_through};
 
-use crate::callers::runtime;
 use crate::proxy::{self, Proxy};
 use crate::report::{Report, millis};
-use crate::support::Server;
+use crate::support::{Server, runtime};
 
 const KEYS: usize = 300;
 const ASYNC_CALLERS: usize = 64;

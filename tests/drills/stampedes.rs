@@ -7,12 +7,11 @@ use std::time::Duration;
 use cache_runtime::{Cache, read_through};
 use tokio::runtime::Runtime;
 
-use crate::callers::runtime;
 use crate::report::{DEADLINE, Report, SLACK};
 use crate::scenarios::answers::{Answer, Answers};
 
 use crate::scenarios::{KINDS, Kind, fence, fleet};
-use crate::support::Server;
+use crate::support::{Server, runtime};
 
 /// How the processes are called that ask at the same time.
 pub const ASYNC: &str = "stampede-async";

@@ -17,7 +17,7 @@ use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 
 use super::answers::{Answer, Answers};
-use crate::support::{Fleet, Server, tell, wait_to_go};
+use crate::support::{Fleet, Server, runtime, tell, wait_to_go};
 
 const KEYS: u64 = 96;
 const WRITERS: u64 = 16;
@@ -158,11 +158,7 @@ async fn connection(url: &str) -> MultiplexedConnection {
 pub fn work() {
     let variable = |name| std::env::var(name).unwrap();
     let me: u64 = variable("ME").parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     runtime.block_on(async {
         WORLD.set(connection(&variable("WORLD")).await).unwrap();
         // Not cut by the test, as the cache's own are.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, Seen, observe, read_through};
 use futures_util::poll;
 
-use crate::support::Server;
+use crate::support::{Server, runtime};
 
 #[read_through(name = "held", ttl = 60)]
 async fn value(id: u64) -> u64 {
@@ -57,11 +57,7 @@ async fn a_read_that_nobody_looks_at_keeps_nobody_else_waiting() {
 fn a_read_that_is_dropped_outside_of_its_runtime_keeps_nobody_waiting() {
     let server = Server::start();
     let cache = server.cache();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     runtime.block_on(cache.scope(value(0)));
     for _ in 0..3 {
         let mut held = runtime.block_on(on_their_way(&server, &cache, 2));
@@ -77,11 +73,7 @@ fn a_read_that_is_dropped_outside_of_its_runtime_keeps_nobody_waiting() {
 fn a_call_in_a_runtime_that_ends_is_answered() {
     let server = Server::start();
     let cache = server.cache();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     runtime.block_on(cache.scope(value(0)));
     let handle = runtime.handle().clone();
     let calls = runtime.block_on(on_their_way(&server, &cache, 3));

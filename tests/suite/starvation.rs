@@ -7,7 +7,7 @@ use std::time::Duration;
 use cache_runtime::Cache;
 
 use crate::outage::{answers, doubled};
-use crate::support::{Server, Worker, is_own_process, say, tell, wait_to_go};
+use crate::support::{Server, Worker, is_own_process, runtime, say, tell, wait_to_go};
 
 /// Keys that nobody asked for before, so that each call sends commands of its own.
 fn fresh() -> u64 {
@@ -20,11 +20,7 @@ fn a_blocked_runtime_is_no_dead_server() {
     const LONGER_THAN_A_DEADLINE: Duration = Duration::from_millis(250);
     let server = Server::start();
     let cache = server.cache();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     runtime.block_on(async {
         let calls = (0..64).map(|_| {
             tokio::spawn(cache.scope(async move {

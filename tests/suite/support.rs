@@ -228,6 +228,12 @@ fn signal(word: &str, pid: &str) {
     assert!(status.unwrap().success());
 }
 
+/// As programs have one: several workers, and all drivers.
+pub fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+}
+
 /// Waits until the cache asks its server again, without asking for it in any other way than a caller
 /// would.
 pub async fn until_back(cache: &Cache) {

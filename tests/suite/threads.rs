@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, Invalidated, read_through};
 
-use crate::support::Server;
+use crate::support::{Server, runtime};
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
@@ -197,11 +197,7 @@ fn a_runtime_that_ends_while_calls_come_is_not_kept_from_ending() {
     let cache = server.cache();
     std::thread::spawn(move || {
         for _ in 0..20 {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = runtime();
             runtime.spawn(cache.scope(async move {
                 loop {
                     square(3).await;

@@ -41,11 +41,7 @@ pub struct Callers {
 
 impl Callers {
     pub fn start(cache: &Cache, keys: u64) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = super::runtime();
         let stop = Arc::new(AtomicBool::new(false));
         let calls = Arc::new(Mutex::new(Vec::new()));
         let mut running = Vec::new();
