@@ -7,6 +7,8 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Data, DataEnum, DeriveInput, Error, Fields, Generics, Member, Path, Result};
 
+use crate::types;
+
 pub(crate) fn derive(item: TokenStream) -> TokenStream {
     syn::parse2(item)
         .and_then(|input| implementation(&input))
@@ -47,7 +49,8 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream> {
     };
     let name = &input.ident;
     let generics = bounded(&input.generics, &krate);
-    let (params, args, bounds) = generics.split_for_impl();
+    let (params, _, bounds) = generics.split_for_impl();
+    let args = generics.params.iter().map(types::argument);
     let write = quote_spanned!(span=> fn write(&self, __key: &mut #krate::KeyWriter) { #body });
     // From its first to its last token shown as the user's: the compiler names this impl to whoever
     // uses a type that has none.
@@ -55,7 +58,7 @@ fn implementation(input: &DeriveInput) -> Result<TokenStream> {
     let block = quote_spanned!(name.span()=> { #write });
     Ok(quote_spanned! {span=>
         #[automatically_derived]
-        #implements #params #krate::CacheKey for #name #args #bounds #block
+        #implements #params #krate::CacheKey for #name <#(#args),*> #bounds #block
     })
 }
 

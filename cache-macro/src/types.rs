@@ -2,12 +2,13 @@
 
 use crate::literal::peel_type;
 use crate::target::generic_of;
-use quote::ToTokens;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeImplTrait, TypeParamBound,
-    TypeReference,
+    GenericParam, Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeImplTrait,
+    TypeParamBound, TypeReference,
 };
 
 /// What is inside of `Result<T, _>`, `Option<T>` and both, whatever the path before them.
@@ -145,6 +146,19 @@ pub(crate) fn spell(ty: &impl ToTokens) -> String {
     ]
     .iter()
     .fold(text, |text, (from, to)| text.replace(from, to))
+}
+
+/// A parameter of a type or of a function, as an argument of it.
+pub(crate) fn argument(param: &GenericParam) -> TokenStream {
+    match param {
+        GenericParam::Lifetime(param) => param.lifetime.to_token_stream(),
+        GenericParam::Type(param) => param.ident.to_token_stream(),
+        // Without braces, a type of the same name would be taken for it.
+        GenericParam::Const(param) => {
+            let name = &param.ident;
+            quote_spanned!(Span::mixed_site()=> { #name })
+        }
+    }
 }
 
 #[cfg(test)]

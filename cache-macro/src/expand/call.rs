@@ -175,15 +175,8 @@ pub(super) fn turbofish(target: &Target) -> TokenStream {
         .generics
         .params
         .iter()
-        .filter_map(|param| match param {
-            GenericParam::Type(param) => Some(param.ident.to_token_stream()),
-            // Without braces, a type of the same name would be taken for it.
-            GenericParam::Const(param) => {
-                let name = &param.ident;
-                Some(quote_spanned!(Span::mixed_site()=> { #name }))
-            }
-            GenericParam::Lifetime(_) => None,
-        })
+        .filter(|param| !matches!(param, GenericParam::Lifetime(_)))
+        .map(types::argument)
         .peekable();
     match names.peek() {
         Some(_) => quote_spanned!(Span::mixed_site()=> ::<#(#names),*>),

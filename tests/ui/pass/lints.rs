@@ -146,6 +146,13 @@ pub async fn expects(a: u64, b: u64) -> u64 {
 #[derive(::std::fmt::Debug, Clone, Copy)]
 pub struct N;
 
+/// A constant parameter with the name of a type.
+#[derive(::std::fmt::Debug, Clone, Copy, CacheKey)]
+pub struct Bytes<const N: usize> {
+    /// Their number.
+    pub of: [u8; N],
+}
+
 /// What is allowed is allowed.
 #[allow(clippy::type_complexity)]
 #[read_through(key = "id")]
