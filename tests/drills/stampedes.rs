@@ -9,7 +9,6 @@ use tokio::runtime::Runtime;
 
 use crate::report::{DEADLINE, Report, SLACK};
 use crate::scenarios::answers::{Answer, Answers};
-
 use crate::scenarios::{KINDS, Kind, fence, fleet};
 use crate::support::{Server, runtime};
 

@@ -128,6 +128,13 @@ fn a_detached_load_does_not_keep_its_runtime_from_ending() {
     assert!(pollster::block_on(waiting).unwrap_err().is_panic());
 }
 
+fn until_a_token_stands_under(server: &Server, key: &str) {
+    let began = Instant::now();
+    while !server.cli(&["GET", key]).starts_with("null") {
+        assert!(began.elapsed() < Duration::from_secs(5), "there is none");
+    }
+}
+
 /// A value that is put takes two commands, between which its caller may leave.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_put_that_is_left_half_way_locks_nothing() {
@@ -140,7 +147,7 @@ async fn a_put_that_is_left_half_way_locks_nothing() {
     server.thaw();
     // Its first command is done, and nobody goes on with the second one.
     let key = cache.scope(async { value::key(1) }).await;
-    while !server.cli(&["GET", &key]).starts_with("null") {}
+    until_a_token_stands_under(&server, &key);
     drop(put);
     let began = Instant::now();
     assert_eq!(cache.scope(value(1)).await, 1);
@@ -159,7 +166,7 @@ async fn a_refresh_that_is_left_on_its_way_locks_nothing() {
     assert!(poll!(&mut refresh).is_pending());
     server.thaw();
     let key = cache.scope(async { value::key(1) }).await;
-    while !server.cli(&["GET", &key]).starts_with("null") {}
+    until_a_token_stands_under(&server, &key);
     drop(refresh);
     let began = Instant::now();
     assert_eq!(cache.scope(value(1)).await, 1);
