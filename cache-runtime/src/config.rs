@@ -50,6 +50,7 @@ use crate::size;
 ///     +get +mget +pttl +set +setex +psetex +unlink +ping    what the cache sends
 ///     +client|tracking                                      to hear of changes (option `near`)
 ///     +evalsha +eval +del +pexpire                          its scripts, and what they call
+///     +watch +multi +exec                                   where those are forbidden, instead
 ///     +unwatch                                              Cache::pool, beside your own commands
 ///     +select                                               a database other than 0
 ///     +role                                                 behind sentinels
@@ -57,9 +58,11 @@ use crate::size;
 /// ```
 ///
 /// Keys by hand that do not begin with the prefix need a pattern of their own. Where scripts are
-/// forbidden, `+evalsha +eval +del +pexpire` fall away, and with them the leases, which one
-/// warning tells, unless the server's SET has IFEQ (Redis since 8.4, Valkey since 8.1). Sentinels
-/// are asked by `+sentinel|masters +role`.
+/// forbidden, which the first one that is refused tells, transactions do the same on a few
+/// connections of their own. Where those are forbidden, too, there are no leases, which one warning
+/// tells, unless the server's SET has IFEQ (Redis since 8.4, Valkey since 8.1): then there are, but
+/// they are not given back before they expire, and refreshes store nothing. Sentinels are asked by
+/// `+sentinel|masters +role`.
 #[derive(Clone)]
 #[must_use]
 pub struct Config {

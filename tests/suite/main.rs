@@ -41,4 +41,5 @@ mod threads;
 #[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
 mod tls;
 mod unstorable;
+mod watched;
 mod which_cache;

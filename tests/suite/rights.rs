@@ -96,11 +96,32 @@ async fn with_the_documented_rights_nothing_is_refused() {
     assert_eq!(refused(&of_one_server(), "~cache:*", "").await, [""; 0]);
 }
 
+/// One is asked for, and so it is found out that none may be run.
+#[tokio::test]
+async fn without_scripts_only_they_are_refused() {
+    let rights = acl::without_scripts(&of_one_server());
+    assert_eq!(refused(&rights, "~cache:*", "").await, ["evalsha"]);
+}
+
 #[tokio::test]
 async fn without_any_of_the_documented_rights_something_is_refused() {
+    let of_transactions = ["exec", "multi", "watch"];
     let each = of_one_server().into_iter().map(|right| async move {
         let rights = acl::without(&of_one_server(), &[right]);
-        assert_eq!(refused(&rights, "~cache:*", "").await, [&right[1..]]);
+        let mut expected = vec![&right[1..]];
+        if acl::SCRIPTS.contains(&right) {
+            // What is tried instead.
+            expected.extend(of_transactions);
+        }
+        assert_eq!(refused(&rights, "~cache:*", "").await, expected);
+    });
+    join_all(each).await;
+    let all = acl::without_scripts(&of_one_server());
+    let each = all.iter().map(|right| async {
+        let rights = acl::without(&all, &[right]);
+        let mut refused = refused(&rights, "~cache:*", "").await;
+        refused.retain(|of| of != "evalsha");
+        assert_eq!(refused, [&right[1..]]);
     });
     join_all(each).await;
     let other_keys = refused(&of_one_server(), "~other:*", "").await;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use cache_runtime::{Cache, Config, read_through};
+use cache_runtime::{Cache, read_through};
 
 use crate::proxy::refusing;
 use crate::support::{Server, in_own_process, is_own_process};
@@ -62,34 +62,66 @@ async fn a_server_without_set_nx_get_leases_by_a_script() {
     assert!(calls.contains("cmdstat_evalsha"), "{calls}");
 }
 
+/// A server that lets its user do everything but this.
+fn forbidding(rights: &[&str]) -> (Server, String) {
+    let server = Server::start();
+    let user = ["ACL", "SETUSER", "plain", "on", ">secret", "~*", "+@all"];
+    assert_eq!(server.cli(&[&user[..], rights].concat()), "OK");
+    let url = server
+        .url_of_default()
+        .replace("redis://", "redis://plain:secret@");
+    (server, url)
+}
+
+#[tokio::test]
+async fn where_scripts_are_forbidden_values_are_stored_by_transactions() {
+    let (server, url) = forbidding(&["-eval", "-evalsha"]);
+    let cache = Cache::open(&url).unwrap();
+    cache.scope(goes_through_everything()).await;
+    let stats = cache.stats();
+    let of = stats.function("load").unwrap();
+    assert_eq!((of.stored, of.bypassed, of.store_failed), (4, 0, 0));
+    let calls = server.cli(&["INFO", "commandstats"]);
+    assert!(calls.contains("cmdstat_exec"), "{calls}");
+}
+
+#[tokio::test]
+async fn an_older_server_that_forbids_scripts_leases_by_transactions() {
+    fn refuses(words: &[String]) -> bool {
+        let has = |word: &str| words.iter().any(|of| of == word);
+        has("IFEQ") || (has("SET") && has("NX") && has("GET"))
+    }
+    let (server, url) = forbidding(&["-eval", "-evalsha"]);
+    let port = refusing(server.port(), refuses).to_string();
+    let url = url.replace(&server.port().to_string(), &port);
+    let cache = Cache::open(&url).unwrap();
+    cache.scope(goes_through_everything()).await;
+    let stats = cache.stats();
+    let of = stats.function("load").unwrap();
+    assert_eq!((of.stored, of.bypassed, of.store_failed), (4, 0, 0));
+}
+
 const FORBIDDEN: &str =
-    "scripts::where_scripts_are_forbidden_values_are_stored_and_one_warning_says_what_is_lost";
+    "scripts::where_transactions_are_forbidden_too_one_warning_says_what_is_lost";
 
 #[test]
-fn where_scripts_are_forbidden_values_are_stored_and_one_warning_says_what_is_lost() {
-    if !is_own_process(FORBIDDEN) {
-        let server = Server::start();
-        let user = [
-            "ACL", "SETUSER", "plain", "on", ">secret", "~*", "+@all", "-eval", "-evalsha",
-        ];
-        assert_eq!(server.cli(&user), "OK");
-        let url = server
-            .url_of_default()
-            .replace("redis://", "redis://plain:secret@");
+fn where_transactions_are_forbidden_too_one_warning_says_what_is_lost() {
+    if is_own_process(FORBIDDEN) {
+        tracing_subscriber::fmt().with_ansi(false).init();
+        let cache = Cache::open(&std::env::var("URL").unwrap()).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        return runtime.block_on(cache.scope(async {
+            goes_through_everything().await;
+            BODIES.store(0, Relaxed);
+            load(7).await.unwrap();
+            assert_eq!(BODIES.load(Relaxed), 0);
+        }));
+    }
+    for right in ["-watch", "-multi", "-exec", "-@transaction"] {
+        let (_server, url) = forbidding(&["-eval", "-evalsha", right]);
         let printed = in_own_process(FORBIDDEN, &[("URL", &url)]);
-        assert_eq!(printed.matches("WARN").count(), 1, "{printed}");
+        assert_eq!(printed.matches("WARN").count(), 1, "{right}: {printed}");
         assert!(printed.contains("there are no leases"), "{printed}");
         assert!(!printed.contains("secret"), "{printed}");
-        return;
     }
-    tracing_subscriber::fmt().with_ansi(false).init();
-    let url = std::env::var("URL").unwrap();
-    let cache = Cache::new(Config::new(url)).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(cache.scope(async {
-        goes_through_everything().await;
-        BODIES.store(0, Relaxed);
-        load(7).await.unwrap();
-        assert_eq!(BODIES.load(Relaxed), 0);
-    }));
 }

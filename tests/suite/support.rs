@@ -104,6 +104,11 @@ impl Server {
         }
     }
 
+    /// Whether it lets the cache run scripts.
+    pub fn runs_scripts(&self) -> bool {
+        self.login.is_empty() || acl::runs_scripts()
+    }
+
     /// For its default user, who may do everything.
     pub fn url_of_default(&self) -> String {
         format!("redis://{}", self.place())

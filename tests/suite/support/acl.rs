@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 /// What the rights are: the environment variable `SERVER_USER` says `least` for exactly those that
-/// a cache needs, or `no-scripts` for those without EVAL and EVALSHA. Unset, it is the default user.
+/// a cache needs, or `no-scripts` for those that it needs without EVAL and EVALSHA. Unset, it is the
+/// default user.
 static USER: LazyLock<Option<Vec<&'static str>>> = LazyLock::new(|| {
     let rights = match std::env::var("SERVER_USER").ok()?.as_str() {
         "least" => RIGHTS.concat(),
-        "no-scripts" => without(&RIGHTS.concat(), SCRIPTS),
+        "no-scripts" => without_scripts(&RIGHTS.concat()),
         other => panic!("SERVER_USER is `{other}`; it can be `least` or `no-scripts`"),
     };
     Some(rights)
@@ -25,6 +26,8 @@ pub const TRACKING: &[&str] = &["+client|tracking"];
 pub const SCRIPTS: &[&str] = &["+evalsha", "+eval"];
 /// Those are used by scripts only.
 pub const IN_SCRIPTS: &[&str] = &["+del", "+pexpire"];
+/// Those are used where scripts are forbidden.
+pub const TRANSACTIONS: &[&str] = &["+watch", "+multi", "+exec"];
 pub const POOL: &[&str] = &["+unwatch"];
 pub const DATABASE: &[&str] = &["+select"];
 pub const BEHIND_SENTINELS: &[&str] = &["+role"];
@@ -44,6 +47,12 @@ const RIGHTS: [&[&str]; 8] = [
 pub fn without<'a>(rights: &[&'a str], some: &[&str]) -> Vec<&'a str> {
     let is_left = |right: &&&str| !some.contains(right);
     rights.iter().filter(is_left).copied().collect()
+}
+
+/// The same for a server that forbids scripts.
+pub fn without_scripts<'a>(rights: &[&'a str]) -> Vec<&'a str> {
+    let others = without(&without(rights, SCRIPTS), IN_SCRIPTS);
+    [&others, TRANSACTIONS].concat()
 }
 
 /// What makes a server know a user with these rights on these keys and no others.
@@ -68,6 +77,17 @@ pub fn of_each_server() -> (Vec<String>, String) {
     // Many a test has keys of its own.
     let user = USER.as_ref().map(|rights| arguments("~*", rights));
     user.map_or_else(Default::default, |user| (user, login()))
+}
+
+/// Whether the user that the tests are run for may.
+pub fn runs_scripts() -> bool {
+    let user = USER.as_ref();
+    user.is_none_or(|rights| SCRIPTS.iter().all(|right| rights.contains(right)))
+}
+
+/// A user of a server that forbids scripts.
+pub fn of_no_scripts() -> Vec<String> {
+    arguments("~*", &without_scripts(&RIGHTS.concat()))
 }
 
 /// What stands before the place in a URL.

@@ -3,6 +3,7 @@
 mod address;
 #[cfg(feature = "cluster")]
 mod cluster;
+mod connection;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 mod tls;
@@ -11,14 +12,13 @@ use std::fmt;
 use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, Runtime};
-use redis::aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, RedisError, RedisResult, Value,
-};
+use redis::aio::AsyncPushSender;
+use redis::{AsyncConnectionConfig, Client, ProtocolVersion, RedisError, RedisResult};
 
 use self::address::Address;
 #[cfg(feature = "cluster")]
-use self::cluster::{Cluster, Nodes};
+use self::cluster::Cluster;
+pub(super) use self::connection::{Connection, Place, redirected};
 #[cfg(feature = "sentinel")]
 use self::sentinel::Sentinels;
 use self::tls::Tls;
@@ -83,44 +83,6 @@ impl Server {
     }
 }
 
-/// A connection for the cache's own calls, with many commands in flight. Whoever waits for an answer
-/// bounds the waiting: he knows better which time counts.
-#[derive(Clone)]
-pub(super) enum Connection {
-    One(MultiplexedConnection),
-    #[cfg(feature = "cluster")]
-    Cluster(Nodes),
-}
-
-impl Connection {
-    /// One answer each.
-    pub(super) async fn send(
-        &mut self,
-        commands: &Pipeline,
-    ) -> RedisResult<Vec<RedisResult<Value>>> {
-        match self {
-            Self::One(connection) => {
-                let count = commands.len();
-                let answers = connection.req_packed_commands(commands, 0, count).await?;
-                Ok(answers.into_iter().map(Value::extract_error).collect())
-            }
-            #[cfg(feature = "cluster")]
-            Self::Cluster(nodes) => nodes.send(commands).await,
-        }
-    }
-
-    pub(super) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
-        match self {
-            Self::One(connection) => {
-                let answer = connection.send_packed_command(command).await;
-                answer.and_then(Value::extract_error)
-            }
-            #[cfg(feature = "cluster")]
-            Self::Cluster(nodes) => nodes.send_one(command).await,
-        }
-    }
-}
-
 impl Connector {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
         Ok(Self {
@@ -157,6 +119,11 @@ impl Connector {
         self.response_timeout
     }
 
+    /// How long connecting to one server may take.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
     /// How long [`connect`](Self::connect) may take, which has no end of its own either.
     pub(super) fn connect_limit(&self) -> Duration {
         match &self.server {
@@ -182,10 +149,19 @@ impl Connector {
         if let Server::Cluster(cluster) = &self.server {
             return cluster.connect().await.map(Connection::Cluster);
         }
+        self.connect_alone(&Place::Master).await
+    }
+
+    /// One connection to one server.
+    pub(super) async fn connect_alone(&self, place: &Place) -> RedisResult<Connection> {
+        let client = match (place, &self.server) {
+            #[cfg(feature = "cluster")]
+            (Place::Node(node), Server::Cluster(cluster)) => cluster.client_of(node)?,
+            _ => self.server.master().await?,
+        };
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
-        let client = self.server.master().await?;
         let connection = client.get_multiplexed_async_connection_with_config(&settings);
         connection.await.map(Connection::One)
     }

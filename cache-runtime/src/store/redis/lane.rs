@@ -10,6 +10,7 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::time::timeout;
 
+use super::connect::Place;
 use super::failure::{Class, broke, class, timed_out, told};
 use super::link::{Link, Live};
 use super::pulse::Pulse;
@@ -172,6 +173,24 @@ impl Lane {
 
     pub(super) fn is_cluster(&self) -> bool {
         self.link.is_cluster()
+    }
+
+    /// Where this key is.
+    pub(super) async fn place_of(&self, key: &str) -> Result<Place, Error> {
+        if !self.is_cluster() {
+            return Ok(Place::Master);
+        }
+        let live = self.link.connection().await?;
+        live.connection.place_of(key).map_err(told)
+    }
+
+    /// Has it found out behind everybody's back who has which keys now.
+    pub(super) async fn ask_for_owners(&self) {
+        if self.is_cluster()
+            && let Ok(live) = self.link.connection().await
+        {
+            live.connection.ask_for_owners();
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -82,7 +82,7 @@ impl Bundle {
 }
 
 /// Whether a value in it is.
-fn is_large(commands: &Pipeline) -> bool {
+pub(super) fn is_large(commands: &Pipeline) -> bool {
     let mut arguments = commands.cmd_iter().flat_map(Cmd::args_iter);
     arguments.any(|argument| matches!(argument, Arg::Simple(bytes) if bytes.len() > LARGE))
 }

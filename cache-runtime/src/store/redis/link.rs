@@ -317,11 +317,11 @@ async fn keep_asking(link: Weak<Link>, number: u64) {
     }
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the cache was shut down")
 }
 
-fn out_of_reach() -> Error {
+pub(super) fn out_of_reach() -> Error {
     Error::new(ErrorKind::Unavailable, "redis cannot be reached")
 }
 

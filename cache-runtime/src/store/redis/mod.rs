@@ -1,8 +1,10 @@
 //! The store on a Redis server: each verb as the commands that it sends.
 
 mod batch;
+mod compare;
 mod connect;
 mod debts;
+mod exclusive;
 mod failure;
 mod health;
 mod lane;
@@ -15,24 +17,27 @@ mod script;
 mod threads;
 mod tokens;
 mod tracking;
+mod watched;
 mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::{FromRedisValue, Pipeline, RedisError, Value};
+use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value, cmd};
 use deadpool_redis::Pool;
 
 use self::batch::Wanted;
+use self::compare::Server;
 use self::connect::Connector;
 use self::debts::Debts;
+use self::exclusive::Exclusive;
 use self::failure::{late, read, unfit};
 use self::health::Health;
 use self::lane::Again;
 use self::lanes::Lanes;
 pub(super) use self::reads::Get;
-use self::tokens::Server;
 use self::tracking::Tracking;
+use self::watched::Watched;
 use super::{Invalidated, Reading};
 use crate::config::Config;
 use crate::error::Error;
@@ -56,6 +61,7 @@ pub(crate) struct Redis {
     health: Arc<Health>,
     owed: Arc<Owed>,
     server: Server,
+    watched: Arc<Watched>,
 }
 
 type Answer = Result<Value, RedisError>;
@@ -71,17 +77,23 @@ impl Redis {
         let health = Health::new(connector.clone(), &config.prefix, near, listeners);
         let debts = Debts::new(owed, &config.prefix, &connector);
         let limit = config.connect_timeout + config.response_timeout;
+        let exclusive = Exclusive::new(connector.clone(), health.clone(), debts.clone());
+        let (pool, is_cluster) = (connector.pool()?, connector.is_cluster());
+        let tracking = Tracking::new(&connector, &config.prefix, &health, &debts, near, limit);
+        let lanes = Lanes::new(connector, &health, debts, limit);
+        let watched = Watched::new(exclusive, health.clone(), lanes.io().clone(), limit);
         Ok(Self {
             prefix: config.prefix.clone(),
             limit,
-            pool: connector.pool()?,
-            is_cluster: connector.is_cluster(),
-            tracking: Tracking::new(&connector, &config.prefix, &health, &debts, near, limit),
-            lanes: Lanes::new(connector, &health, debts, limit),
+            pool,
+            is_cluster,
+            tracking,
+            lanes,
             near: near.clone(),
             health,
             owed: owed.clone(),
             server: Server::default(),
+            watched,
         })
     }
 
@@ -146,9 +158,7 @@ impl Redis {
         Ok(found)
     }
 
-    /// By [SETEX](https://redis.io/docs/latest/commands/setex/), its PSETEX where the time is no
-    /// whole number of seconds, or SET. Each replaces a value of any type. Never sent again: an
-    /// invalidation may have come in between.
+    /// Replaces a value of any type. Never sent again: an invalidation may have come in between.
     pub(crate) async fn set(
         &self,
         key: &Key,
@@ -157,15 +167,7 @@ impl Redis {
     ) -> Result<(), Error> {
         let mut commands = Pipeline::new();
         commands.cmd("UNLINK").arg(self.refresh_name(key));
-        let name = self.name(key);
-        match ttl {
-            None => commands.cmd("SET").arg(name),
-            Some(ttl) => match millis(ttl) {
-                whole if whole % 1000 == 0 => commands.cmd("SETEX").arg(name).arg(whole / 1000),
-                millis => commands.cmd("PSETEX").arg(name).arg(millis),
-            },
-        };
-        commands.arg(json);
+        commands.add_command(store(&self.name(key), &json, ttl));
         let [unlinked, set] = self.answers(commands, Again::No).await?;
         read::<Value>(unlinked)?;
         self.health.wrote(&set);
@@ -224,6 +226,7 @@ impl Redis {
         }
         self.lanes.close();
         self.tracking.close();
+        self.watched.close();
         self.health.close();
         if let Some(pool) = &self.pool {
             pool.close();
@@ -282,6 +285,19 @@ impl Redis {
         let answers = self.lanes.send(commands, again).await?;
         answers.try_into().map_err(|_| unfit())
     }
+}
+
+/// By [SETEX](https://redis.io/docs/latest/commands/setex/), its PSETEX where the time is no whole
+/// number of seconds, or SET.
+fn store(name: &str, json: &[u8], ttl: Option<Duration>) -> Cmd {
+    let (command, life) = match ttl.map(millis) {
+        None => ("SET", None),
+        Some(whole) if whole % 1000 == 0 => ("SETEX", Some(whole / 1000)),
+        Some(millis) => ("PSETEX", Some(millis)),
+    };
+    let mut store = cmd(command);
+    store.arg(name).arg(life).arg(json);
+    store
 }
 
 /// A whole number of milliseconds, at least one: what a server can keep. It counts them in 63 bits

@@ -1,39 +1,23 @@
-//! The verbs that carry a token: leases, what is stored under them, and how they end. Each compares
-//! before it replaces, by a script or, where those are forbidden, by SET with IFEQ.
+//! The verbs that carry a token: leases, what is stored under them, and how they end. Most of them
+//! [compare](super::compare) before they replace.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind as Kind, Pipeline, RedisError, ServerErrorKind, Value, cmd};
+use redis::{Pipeline, Value};
 
-use super::failure::read;
+use super::compare::{Swap, is_syntax_error, set};
+use super::failure::{read, told};
 use super::lane::Again;
-use super::script::{self, Source};
-use super::{Answer, Redis, millis};
+use super::watched::{Exchange, Outcome};
+use super::{Answer, Redis, millis, script};
 use crate::error::Error;
 use crate::key::Key;
 use crate::lease::Token;
 use crate::store::{Leased, Lock};
 
-/// What was found out about the server on the way.
-#[derive(Debug, Default)]
-pub(super) struct Server {
-    /// Its SET has no NX together with GET: it is older than Redis 7.0.
-    sets_without_get: AtomicBool,
-    /// It forbids scripts.
-    forbids_scripts: AtomicBool,
-    /// It forbids scripts and has no SET with IFEQ: nothing can be compared before it is replaced.
-    compares_nothing: AtomicBool,
-}
-
 impl Redis {
-    pub(crate) fn is_unfenced(&self) -> bool {
-        self.server.compares_nothing.load(Ordering::Relaxed)
-    }
-
-    /// By [SET with NX and GET](https://redis.io/docs/latest/commands/set/): sets the token where
-    /// nothing stands, and else answers with what does. The token is of this one send: it is sent
-    /// again only where the server has said that it ran nothing.
+    /// Sets the token where nothing stands, and else answers with what does. The token is of this one
+    /// send: it is sent again only where the server has said that it ran nothing.
     pub(crate) async fn lease(
         &self,
         key: &Key,
@@ -44,26 +28,10 @@ impl Redis {
         if self.is_unfenced() {
             return Ok(Leased::Unfenced);
         }
-        let name = self.name(key);
-        let millis = millis(life).to_string();
-        let mut set = cmd("SET");
-        set.arg(&name).arg(token.as_bytes());
-        set.arg(&["NX", "GET", "PX"]).arg(&millis);
-        let arguments = [token.as_bytes(), millis.as_bytes()];
-        let mut answer = match self.server.sets_without_get.load(Ordering::Relaxed) {
-            true => self.take_by(&script::LEASE, key, &arguments).await?,
-            false => self.take(key, set).await?,
-        };
-        if answer.as_ref().is_err_and(is_syntax_error) {
-            self.server.sets_without_get.store(true, Ordering::Relaxed);
-            answer = self.take_by(&script::LEASE, key, &arguments).await?;
-        }
-        let by_script = self.server.sets_without_get.load(Ordering::Relaxed);
-        if by_script && answer.as_ref().is_err_and(is_forbidden) {
-            // Neither way to take a lease is open.
+        let Some(answer) = self.take(key, token, life).await? else {
             self.compares_nothing();
             return Ok(Leased::Unfenced);
-        }
+        };
         self.health.wrote(&answer);
         let stored = match answer {
             Err(error) if error.code() == Some("WRONGTYPE") => return Ok(Leased::Foreign),
@@ -78,6 +46,61 @@ impl Redis {
         })
     }
 
+    /// What stood there; none if nothing can be taken. By
+    /// [SET with NX and GET](https://redis.io/docs/latest/commands/set/), which servers have since
+    /// Redis 7.0.
+    async fn take(
+        &self,
+        key: &Key,
+        token: &Token,
+        life: Duration,
+    ) -> Result<Option<Answer>, Error> {
+        let (name, refresh) = (self.name(key), self.refresh_name(key));
+        let bytes = token.as_bytes();
+        if !self.server.lacks_set_with_get.is_so() {
+            let mut set = set(&name, bytes, "NX", Some(life));
+            set.arg("GET");
+            let answer = self.send_ending(set, Some(&refresh)).await?;
+            if !answer.as_ref().is_err_and(is_syntax_error) {
+                return Ok(Some(answer));
+            }
+            self.server.lacks_set_with_get.found();
+        }
+        let millis = millis(life).to_string();
+        let arguments = [bytes, millis.as_bytes()];
+        let keys = [name.as_str()];
+        let by_script = self.run(&script::LEASE, &keys, &arguments, Some(&refresh));
+        if let Some(answer) = by_script.await? {
+            return Ok(Some(answer));
+        }
+        let mut commands = Pipeline::new();
+        commands.add_command(set(&name, bytes, "NX", Some(life)));
+        commands.cmd("UNLINK").arg(refresh);
+        self.take_watched(name, commands).await
+    }
+
+    async fn take_watched(
+        &self,
+        name: String,
+        commands: Pipeline,
+    ) -> Result<Option<Answer>, Error> {
+        let exchange = Exchange {
+            keys: vec![name],
+            holds: Box::new(|seen| seen[0].is_none()),
+            commands,
+            again: Again::No,
+        };
+        Ok(match self.exchange(exchange).await? {
+            Ok(Outcome::Done) => Some(Ok(Value::Nil)),
+            Ok(Outcome::Left(mut seen)) => {
+                let stored = seen.swap_remove(0);
+                Some(Ok(stored.map_or(Value::Nil, Value::BulkString)))
+            }
+            Ok(Outcome::Forbidden) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+
     pub(crate) async fn displace(
         &self,
         key: &Key,
@@ -86,45 +109,16 @@ impl Redis {
         life: Duration,
     ) -> Result<bool, Error> {
         self.health.may_write()?;
-        let millis = millis(life).to_string();
-        let answer = if self.server.forbids_scripts.load(Ordering::Relaxed) {
-            let new = token.as_bytes();
-            let set = set_if_equal(&self.name(key), unusable, new, Some(life));
-            self.take(key, set).await?
-        } else {
-            let arguments = [unusable, token.as_bytes(), millis.as_bytes()];
-            self.take_by(&script::DISPLACE, key, &arguments).await?
+        let swap = Swap {
+            name: &self.name(key),
+            old: unusable,
+            new: Some(token.as_bytes()),
+            life: Some(life),
+            ends: Some(&self.refresh_name(key)),
         };
-        self.compared(answer)
-    }
-
-    /// Sends what puts a token under the key and behind it, in the same pipeline, what ends a
-    /// refresh under way. In this order: a refresh that is claimed between the two could otherwise
-    /// store over what the holder of the token loads. Never sent again, since the token is of this
-    /// one send.
-    async fn take(&self, key: &Key, command: Cmd) -> Result<Answer, Error> {
-        let mut commands = Pipeline::new();
-        commands.add_command(command);
-        commands.cmd("UNLINK").arg(self.refresh_name(key));
-        let [taken, unlinked] = self.answers(commands, Again::No).await?;
-        if taken.is_ok() {
-            read::<Value>(unlinked)?;
-        }
-        Ok(taken)
-    }
-
-    async fn take_by(
-        &self,
-        source: &Source,
-        key: &Key,
-        arguments: &[&[u8]],
-    ) -> Result<Answer, Error> {
-        let name = self.name(key);
-        let answer = self.take(key, source.by_hash(&[&name], arguments)).await?;
-        if answer.as_ref().is_err_and(is_unknown_script) {
-            return self.take(key, source.by_text(&[&name], arguments)).await;
-        }
-        Ok(answer)
+        let millis = millis(life).to_string();
+        let arguments = [unusable, token.as_bytes(), millis.as_bytes()];
+        self.swap(swap, &script::DISPLACE, &arguments).await
     }
 
     pub(crate) async fn seize(
@@ -153,14 +147,16 @@ impl Redis {
         token: &Token,
         life: Duration,
     ) -> Result<bool, Error> {
-        let name = self.place(key, lock);
-        if self.server.forbids_scripts.load(Ordering::Relaxed) {
-            let bytes = token.as_bytes();
-            return self.set_if_equal(&name, bytes, bytes, Some(life)).await;
-        }
+        let swap = Swap {
+            name: &self.place(key, lock),
+            old: token.as_bytes(),
+            new: Some(token.as_bytes()),
+            life: Some(life),
+            ends: None,
+        };
         let millis = millis(life).to_string();
         let arguments = [token.as_bytes(), millis.as_bytes()];
-        self.run(&script::EXTEND, &[&name], &arguments).await
+        self.swap(swap, &script::EXTEND, &arguments).await
     }
 
     pub(crate) async fn fill(
@@ -171,31 +167,19 @@ impl Redis {
         json: Vec<u8>,
         ttl: Option<Duration>,
     ) -> Result<bool, Error> {
-        let name = self.name(key);
-        let life = ttl.map_or(0, millis).to_string();
-        let (source, keys) = match lock {
-            Lock::Lease => (&script::FILL, vec![name.clone()]),
-            Lock::Refresh => (
-                &script::FILL_REFRESH,
-                vec![name.clone(), self.refresh_name(key)],
-            ),
-        };
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let forbids_scripts = || self.server.forbids_scripts.load(Ordering::Relaxed);
-        if !forbids_scripts() {
-            let length = token.as_bytes().len().to_string();
-            let arguments = [token.as_bytes(), &json, life.as_bytes(), length.as_bytes()];
-            let outcome = self.run(source, &keys, &arguments).await;
-            if !forbids_scripts() {
-                return outcome;
-            }
-        }
         if lock == Lock::Refresh {
-            // Two keys would have to be compared, which no command does: the old value stays.
-            return Ok(false);
+            return self.fill_refresh(key, token, &json, ttl).await;
         }
-        let filling = self.set_if_equal(&name, token.as_bytes(), &json, ttl);
-        let filled = filling.await;
+        let swap = Swap {
+            name: &self.name(key),
+            old: token.as_bytes(),
+            new: Some(&json),
+            life: ttl,
+            ends: None,
+        };
+        let life = ttl.map_or(0, millis).to_string();
+        let arguments = [token.as_bytes(), &json, life.as_bytes()];
+        let filled = self.swap(swap, &script::FILL, &arguments).await;
         if self.is_unfenced() {
             // Found out since the lease was taken: like every later value, it is stored whatever
             // came in between.
@@ -204,14 +188,64 @@ impl Redis {
         filled
     }
 
-    pub(crate) async fn release(&self, key: &Key, lock: Lock, token: &Token) -> Result<(), Error> {
-        if self.server.forbids_scripts.load(Ordering::Relaxed) {
-            return Ok(()); // It expires.
+    async fn fill_refresh(
+        &self,
+        key: &Key,
+        token: &Token,
+        json: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<bool, Error> {
+        let (name, refresh) = (self.name(key), self.refresh_name(key));
+        let life = ttl.map_or(0, millis).to_string();
+        let length = token.as_bytes().len().to_string();
+        let arguments = [token.as_bytes(), json, life.as_bytes(), length.as_bytes()];
+        let keys = [name.as_str(), &refresh];
+        let by_script = self.run(&script::FILL_REFRESH, &keys, &arguments, None);
+        if let Some(answer) = by_script.await? {
+            return self.compared(answer);
         }
-        let name = self.place(key, lock);
-        self.run(&script::RELEASE, &[&name], &[token.as_bytes()])
-            .await
-            .map(drop)
+        let mut commands = Pipeline::new();
+        commands.add_command(self.replace(&name, json, ttl));
+        commands.cmd("UNLINK").arg(&refresh);
+        let token = *token;
+        let is_held = move |refresh: &Option<Vec<u8>>| {
+            let stored = refresh.as_deref();
+            stored == Some(token.as_bytes())
+        };
+        let is_value = |stored: &Vec<u8>| Token::read(stored).is_none();
+        let exchange = Exchange {
+            keys: vec![name, refresh],
+            holds: Box::new(move |seen| {
+                is_held(&seen[1]) && seen[0].as_ref().is_some_and(is_value)
+            }),
+            commands,
+            again: Again::Yes,
+        };
+        match self.exchange(exchange).await?.map_err(told)? {
+            Outcome::Done => Ok(true),
+            Outcome::Left(seen) => {
+                if is_held(&seen[1]) {
+                    self.release(key, Lock::Refresh, &token).await?;
+                }
+                Ok(false)
+            }
+            // SET with IFEQ compares one key: the old value stays.
+            Outcome::Forbidden => Ok(false),
+        }
+    }
+
+    /// Where that cannot be compared, it expires.
+    pub(crate) async fn release(&self, key: &Key, lock: Lock, token: &Token) -> Result<(), Error> {
+        let swap = Swap {
+            name: &self.place(key, lock),
+            old: token.as_bytes(),
+            new: None,
+            life: None,
+            ends: None,
+        };
+        let arguments = [token.as_bytes()];
+        let released = self.swap(swap, &script::RELEASE, &arguments);
+        released.await.map(drop)
     }
 
     pub(crate) async fn claim(
@@ -242,102 +276,4 @@ impl Redis {
             Lock::Refresh => self.refresh_name(key),
         }
     }
-
-    /// Runs a script that answers whether its comparison held.
-    async fn run(
-        &self,
-        source: &Source,
-        keys: &[&str],
-        arguments: &[&[u8]],
-    ) -> Result<bool, Error> {
-        let mut by_hash = Pipeline::new();
-        by_hash.add_command(source.by_hash(keys, arguments));
-        let [answer] = self.answers(by_hash, Again::Yes).await?;
-        let answer = match answer {
-            Err(error) if is_unknown_script(&error) => {
-                let mut by_text = Pipeline::new();
-                by_text.add_command(source.by_text(keys, arguments));
-                let [answer] = self.answers(by_text, Again::Yes).await?;
-                answer
-            }
-            answer => answer,
-        };
-        self.compared(answer)
-    }
-
-    /// Whether a comparison held, by the answer of a script (a number) or of a SET with IFEQ. What
-    /// the answer says of the server is remembered.
-    fn compared(&self, answer: Answer) -> Result<bool, Error> {
-        match &answer {
-            Err(error) if is_forbidden(error) => {
-                self.server.forbids_scripts.store(true, Ordering::Relaxed);
-            }
-            Err(error) if is_syntax_error(error) => {
-                self.compares_nothing();
-                return Ok(false);
-            }
-            // That it was taken says nothing: what only extends or ends is taken by a full server.
-            Err(_) => self.health.wrote(&answer),
-            Ok(_) => {}
-        }
-        Ok(!matches!(
-            read::<Value>(answer)?,
-            Value::Nil | Value::Int(0)
-        ))
-    }
-
-    fn compares_nothing(&self) {
-        if !self.server.compares_nothing.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "redis forbids scripts and has no SET with IFEQ, so that there are no leases: \
-                 processes that miss together all load, and a value read before an invalidation \
-                 may be stored after it"
-            );
-        }
-    }
-
-    async fn set_if_equal(
-        &self,
-        name: &str,
-        old: &[u8],
-        new: &[u8],
-        life: Option<Duration>,
-    ) -> Result<bool, Error> {
-        if self.is_unfenced() {
-            return Ok(false);
-        }
-        let mut command = Pipeline::new();
-        command.add_command(set_if_equal(name, old, new, life));
-        let [answer] = self.answers(command, Again::Yes).await?;
-        self.compared(answer)
-    }
-}
-
-/// By SET with IFEQ, which Redis has since 8.4 and Valkey since 8.1; where scripts are forbidden it
-/// is the only way to compare before replacing.
-fn set_if_equal(name: &str, old: &[u8], new: &[u8], life: Option<Duration>) -> Cmd {
-    let mut set = cmd("SET");
-    set.arg(name).arg(new).arg("IFEQ").arg(old);
-    if let Some(life) = life {
-        set.arg("PX").arg(millis(life));
-    }
-    set
-}
-
-/// Nothing ran.
-fn is_unknown_script(error: &RedisError) -> bool {
-    error.kind() == Kind::Server(ServerErrorKind::NoScript)
-}
-
-fn is_forbidden(error: &RedisError) -> bool {
-    error.kind() == Kind::Server(ServerErrorKind::NoPerm)
-        || error
-            .detail()
-            .is_some_and(|text| text.contains("unknown command"))
-}
-
-fn is_syntax_error(error: &RedisError) -> bool {
-    error
-        .detail()
-        .is_some_and(|text| text.contains("syntax error"))
 }

@@ -9,7 +9,9 @@
 //! other nodes asked who has which slots, and if that has changed, the connection is made anew. Until
 //! then the old one is used: to the other nodes it is as good as before.
 
-use std::collections::BTreeSet;
+mod node;
+
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,16 +23,20 @@ use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Arg, Cmd, ConnectionInfo, ErrorKind as Kind, Pipeline, RedisError, RedisResult,
-    ServerErrorKind, Value,
+    Arg, Client, Cmd, ConnectionInfo, ErrorKind as Kind, FromRedisValue, Pipeline, RedisError,
+    RedisResult, ServerErrorKind, Value,
 };
 
+pub(in crate::store::redis) use self::node::Node;
+use self::node::slot;
 use super::tls::Tls;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 
 pub(super) struct Cluster {
     client: Arc<ClusterClient>,
+    /// The first that the URL names: the others are connected to as it is.
+    first: Option<ConnectionInfo>,
     connect_limit: Duration,
     response_timeout: Duration,
 }
@@ -40,12 +46,16 @@ impl Cluster {
         let tls = Tls(config);
         tls.check_for_found()?;
         let nodes: Result<Vec<_>, Error> = nodes.into_iter().map(|node| tls.with(node)).collect();
-        let client = ClusterClient::builder(nodes?)
+        let nodes = nodes?;
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let first = nodes.first().cloned();
+        let first = first.map(|first| first.set_tcp_settings(tcp.clone()));
+        let client = ClusterClient::builder(nodes)
             .retries(0)
             .connection_timeout(config.connect_timeout)
             // Whoever waits here has a shorter deadline.
             .response_timeout(config.connect_timeout + config.response_timeout)
-            .tcp_settings(TcpSettings::default().set_nodelay(true));
+            .tcp_settings(tcp);
         #[cfg(feature = "tls-rustls")]
         let client = match tls.certificates() {
             Some(certificates) => client.certs(certificates),
@@ -60,6 +70,7 @@ impl Cluster {
         })?;
         Ok(Self {
             client: Arc::new(client),
+            first,
             connect_limit: CONNECT_STEPS * config.connect_timeout,
             response_timeout: config.response_timeout,
         })
@@ -86,6 +97,13 @@ impl Cluster {
             response_timeout: self.response_timeout,
         })
     }
+
+    /// For one node alone.
+    pub(super) fn client_of(&self, node: &Node) -> RedisResult<Client> {
+        let first = self.first.clone().ok_or_else(a_node_is_away)?;
+        let address = node.address(first.addr());
+        Client::open(first.set_addr(address))
+    }
 }
 
 /// To the nodes that the URL names, to one of them for the others, to those, and once more for who
@@ -101,8 +119,8 @@ struct Topology {
     is_looking: AtomicBool,
 }
 
-/// The ranges of slots, each with the place of its master.
-type Owners = BTreeSet<String>;
+/// The last slot of each range, with its first one and the master that has them.
+type Owners = BTreeMap<u16, (u16, Node)>;
 
 impl Topology {
     fn current(&self) -> MutexGuard<'_, (ClusterConnection, Owners)> {
@@ -148,12 +166,19 @@ async fn owners(connection: &mut ClusterConnection) -> RedisResult<Owners> {
     let Value::Array(ranges) = told.extract_error()? else {
         return Err((Kind::UnexpectedReturnType, "CLUSTER SLOTS is no list").into());
     };
-    let of_master = |range: Value| match range {
-        // First, last, the master, and its replicas, in any order.
-        Value::Array(range) => Some(format!("{:?}", range.get(..3)?)),
-        _ => None,
+    Ok(ranges.iter().filter_map(range).collect())
+}
+
+/// First, last, the master, and its replicas in any order.
+fn range(told: &Value) -> Option<(u16, (u16, Node))> {
+    let Value::Array(told) = told else {
+        return None;
     };
-    Ok(ranges.into_iter().filter_map(of_master).collect())
+    let slot = |slot: &Value| u16::from_redis_value_ref(slot).ok();
+    let [first, last, master, ..] = told.as_slice() else {
+        return None;
+    };
+    Some((slot(last)?, (slot(first)?, Node::told(master)?)))
 }
 
 #[derive(Clone)]
@@ -211,6 +236,21 @@ impl Nodes {
         answer
     }
 
+    /// The node that has this key, by the latest look.
+    pub(super) fn owner_of(&self, key: &str) -> RedisResult<Node> {
+        let slot = slot(key.as_bytes());
+        let (_, owners) = &*self.topology.current();
+        let range = owners.range(slot..).next();
+        let owner = range.filter(|(_, (first, _))| *first <= slot);
+        owner
+            .map(|(_, (_, node))| node.clone())
+            .ok_or_else(a_node_is_away)
+    }
+
+    pub(super) fn ask_for_owners(&self) {
+        self.topology.look();
+    }
+
     /// Sends a command to the node that has its key.
     async fn follow(&mut self, command: &Cmd) -> RedisResult<Value> {
         // The slot has a new owner, and is on its way to yet another.
@@ -234,10 +274,7 @@ impl Nodes {
     /// Sends a command to the node that its slot is on its way to. ASKING is of the next command
     /// on the connection, so they go together.
     async fn ask(&mut self, redirection: &RedisError, command: &Cmd) -> RedisResult<Value> {
-        let place = redirection.redirect_node();
-        let place = place.and_then(|(place, _)| place.rsplit_once(':'));
-        let place = place.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-        let Some((host, port)) = place else {
+        let Some((Node { host, port }, _)) = Node::redirected(redirection) else {
             return Err(a_node_is_away());
         };
         let mut commands = Pipeline::with_capacity(2);

@@ -1,0 +1,256 @@
+//! Comparing before replacing, in the first way that the server allows: by a script, by SET with
+//! IFEQ, or by a transaction on a connection of its own.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::{
+    Cmd, ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, cmd,
+};
+
+use super::failure::{read, told};
+use super::lane::Again;
+use super::script::Source;
+use super::watched::{Exchange, Outcome};
+use super::{Answer, Redis, millis, store};
+use crate::error::Error;
+
+/// What was found out about the server on the way.
+#[derive(Debug, Default)]
+pub(super) struct Server {
+    /// Its SET has no NX together with GET: it is older than Redis 7.0.
+    pub(super) lacks_set_with_get: Found,
+    forbids_scripts: Found,
+    /// Its SET has no IFEQ.
+    lacks_if_equal: Found,
+    forbids_watching: Found,
+    /// There is no way left: nothing can be compared before it is replaced.
+    compares_nothing: Found,
+}
+
+/// True from when it was found out.
+#[derive(Debug, Default)]
+pub(super) struct Found(AtomicBool);
+
+impl Found {
+    pub(super) fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether that is news.
+    pub(super) fn found(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// What is put in the place of what.
+#[derive(Clone, Copy)]
+pub(super) struct Swap<'a> {
+    pub(super) name: &'a str,
+    pub(super) old: &'a [u8],
+    /// None if nothing is.
+    pub(super) new: Option<&'a [u8]>,
+    pub(super) life: Option<Duration>,
+    /// Where it takes a lease: the refresh that ends with it.
+    pub(super) ends: Option<&'a str>,
+}
+
+impl Redis {
+    pub(crate) fn is_unfenced(&self) -> bool {
+        self.server.compares_nothing.is_so()
+    }
+
+    /// Whether it was there, and was replaced; by this script where scripts are allowed.
+    pub(super) async fn swap(
+        &self,
+        swap: Swap<'_>,
+        script: &Source,
+        arguments: &[&[u8]],
+    ) -> Result<bool, Error> {
+        if let Some(answer) = self.run(script, &[swap.name], arguments, swap.ends).await? {
+            return self.compared(answer);
+        }
+        if let Some(answer) = self.swap_if_equal(swap).await? {
+            return self.compared(answer);
+        }
+        self.swap_watched(swap).await
+    }
+
+    /// By SET with IFEQ, which Redis has since 8.4 and Valkey since 8.1; none if this server has not,
+    /// or nothing is to be set.
+    async fn swap_if_equal(&self, swap: Swap<'_>) -> Result<Option<Answer>, Error> {
+        let Some(new) = swap.new.filter(|_| !self.server.lacks_if_equal.is_so()) else {
+            return Ok(None);
+        };
+        let mut command = set(swap.name, new, "IFEQ", None);
+        command.arg(swap.old);
+        live_for(&mut command, swap.life);
+        let answer = self.send_ending(command, swap.ends).await?;
+        if answer.as_ref().is_err_and(is_syntax_error) {
+            self.server.lacks_if_equal.found();
+            return Ok(None);
+        }
+        Ok(Some(answer))
+    }
+
+    async fn swap_watched(&self, swap: Swap<'_>) -> Result<bool, Error> {
+        let mut commands = Pipeline::new();
+        match swap.new {
+            Some(new) => commands.add_command(self.replace(swap.name, new, swap.life)),
+            None => commands.cmd("UNLINK").arg(swap.name),
+        };
+        if let Some(refresh) = swap.ends {
+            commands.cmd("UNLINK").arg(refresh);
+        }
+        let old = swap.old.to_vec();
+        let exchange = Exchange {
+            keys: vec![swap.name.to_owned()],
+            holds: Box::new(move |seen| seen[0].as_ref() == Some(&old)),
+            commands,
+            again: again(swap.ends),
+        };
+        match self.exchange(exchange).await?.map_err(told)? {
+            Outcome::Done => Ok(true),
+            Outcome::Left(_) => Ok(false),
+            Outcome::Forbidden => {
+                // What is only given back is not tried with IFEQ, which may be there.
+                if swap.new.is_some() {
+                    self.compares_nothing();
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// Runs a script; none if scripts are forbidden.
+    pub(super) async fn run(
+        &self,
+        source: &Source,
+        keys: &[&str],
+        arguments: &[&[u8]],
+        ends: Option<&str>,
+    ) -> Result<Option<Answer>, Error> {
+        if self.server.forbids_scripts.is_so() {
+            return Ok(None);
+        }
+        let by_hash = source.by_hash(keys, arguments);
+        let mut answer = self.send_ending(by_hash, ends).await?;
+        if answer.as_ref().is_err_and(is_unknown_script) {
+            let by_text = source.by_text(keys, arguments);
+            answer = self.send_ending(by_text, ends).await?;
+        }
+        if answer.as_ref().is_err_and(is_forbidden) {
+            self.server.forbids_scripts.found();
+            return Ok(None);
+        }
+        Ok(Some(answer))
+    }
+
+    /// What replaces something in a transaction. An old server, as the first lease tells, is told that
+    /// something must be there: before Redis 6.0.9 it overlooks that what is watched expires.
+    pub(super) fn replace(&self, name: &str, new: &[u8], life: Option<Duration>) -> Cmd {
+        match self.server.lacks_set_with_get.is_so() {
+            true => set(name, new, "XX", life),
+            false => store(name, new, life),
+        }
+    }
+
+    /// By a transaction.
+    pub(super) async fn exchange(&self, exchange: Exchange) -> Result<RedisResult<Outcome>, Error> {
+        if self.server.forbids_watching.is_so() {
+            return Ok(Ok(Outcome::Forbidden));
+        }
+        let outcome = self.watched.run(exchange).await?;
+        match &outcome {
+            Ok(Outcome::Forbidden) => drop(self.server.forbids_watching.found()),
+            Ok(_) => {}
+            Err(_) => self.health.wrote(&outcome),
+        }
+        Ok(outcome)
+    }
+
+    /// Sends a command and, if it takes a lease, behind it in the same pipeline what ends a refresh
+    /// under way. In this order: a refresh that is claimed between the two could otherwise store over
+    /// what the holder of the token loads.
+    pub(super) async fn send_ending(
+        &self,
+        command: Cmd,
+        ends: Option<&str>,
+    ) -> Result<Answer, Error> {
+        let mut commands = Pipeline::new();
+        commands.add_command(command);
+        let Some(refresh) = ends else {
+            let [answer] = self.answers(commands, again(ends)).await?;
+            return Ok(answer);
+        };
+        commands.cmd("UNLINK").arg(refresh);
+        let [answer, unlinked] = self.answers(commands, again(ends)).await?;
+        if answer.is_ok() {
+            read::<Value>(unlinked)?;
+        }
+        Ok(answer)
+    }
+
+    /// Whether a comparison held, by the answer of a script (a number) or of a SET with IFEQ.
+    pub(super) fn compared(&self, answer: Answer) -> Result<bool, Error> {
+        if answer.is_err() {
+            // That it was taken says nothing: what only extends or ends is taken by a full server.
+            self.health.wrote(&answer);
+        }
+        Ok(!matches!(
+            read::<Value>(answer)?,
+            Value::Nil | Value::Int(0)
+        ))
+    }
+
+    /// No way to compare is left.
+    pub(super) fn compares_nothing(&self) {
+        if self.server.compares_nothing.found() {
+            tracing::warn!(
+                "redis forbids scripts and transactions and has no SET with IFEQ, so that there are \
+                 no leases: processes that miss together all load, and a value read before an \
+                 invalidation may be stored after it"
+            );
+        }
+    }
+}
+
+/// What takes a lease, and so ends a refresh, carries a token that is of one send.
+fn again(ends: Option<&str>) -> Again {
+    match ends {
+        Some(_) => Again::No,
+        None => Again::Yes,
+    }
+}
+
+/// Under this condition.
+pub(super) fn set(name: &str, new: &[u8], condition: &str, life: Option<Duration>) -> Cmd {
+    let mut set = cmd("SET");
+    set.arg(name).arg(new).arg(condition);
+    live_for(&mut set, life);
+    set
+}
+
+fn live_for(set: &mut Cmd, life: Option<Duration>) {
+    if let Some(life) = life {
+        set.arg("PX").arg(millis(life));
+    }
+}
+
+/// Nothing ran.
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == Kind::Server(ServerErrorKind::NoScript)
+}
+
+fn is_forbidden(error: &RedisError) -> bool {
+    error.kind() == Kind::Server(ServerErrorKind::NoPerm)
+        || error
+            .detail()
+            .is_some_and(|text| text.contains("unknown command"))
+}
+
+pub(super) fn is_syntax_error(error: &RedisError) -> bool {
+    error
+        .detail()
+        .is_some_and(|text| text.contains("syntax error"))
+}
