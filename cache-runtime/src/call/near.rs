@@ -74,7 +74,7 @@ fn answer_from_map(call: &mut Call, now: Now, give: &mut dyn FnMut(&Copied) -> b
         parts: &call.text()[name..],
         now,
     };
-    front::keep(copied, &wanted);
+    front::seen(copied, &wanted);
     true
 }
 

@@ -135,8 +135,17 @@ impl Front {
     }
 }
 
+/// The copy was looked up in the map: this thread may have it at hand from now on. Not each time,
+/// so that a thread that asks for more keys than it has room for does not pay for each of them.
+pub(crate) fn seen(copied: Arc<Copied>, wanted: &Wanted<'_>) {
+    const ONE_IN: u8 = 4;
+    if fastrand::u8(..ONE_IN) == 0 {
+        keep(copied, wanted);
+    }
+}
+
 /// From now on this thread has the copy at hand.
-pub(crate) fn keep(copied: Arc<Copied>, wanted: &Wanted<'_>) {
+pub(super) fn keep(copied: Arc<Copied>, wanted: &Wanted<'_>) {
     let Some(parts) = Parts::new(wanted.parts).filter(|_| copied.bytes() <= LARGEST) else {
         return;
     };
