@@ -104,7 +104,7 @@ enum Next {
 
 /// What needs no waiting: no future is made for it, since a call must cost next to nothing while
 /// the server is away. Goes on with the read of what is stored.
-fn begin(call: Call) -> ControlFlow<Next, Box<Search>> {
+fn begin(mut call: Call) -> ControlFlow<Next, Box<Search>> {
     let spec = call.spec();
     let request = address::take(spec);
     call.claim_name();

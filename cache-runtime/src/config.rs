@@ -205,7 +205,8 @@ impl Config {
     }
 
     /// How much the copies in this process (option `near`) take at most, for all functions together,
-    /// 32 MiB by default, counted by the JSON text of each; zero keeps none.
+    /// 32 MiB by default, counted by the JSON text of each; zero keeps none. What ended may take
+    /// another 1 MiB a thread.
     pub fn near_bytes(mut self, bytes: u64) -> Self {
         self.near_bytes = bytes;
         self

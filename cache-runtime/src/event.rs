@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::metrics;
 use crate::size::Sizes;
+use crate::tally::{Tally, Total};
 
 /// One step of a call of an annotated function, or of an invalidation; or a change of the server's
 /// state.
@@ -120,6 +121,8 @@ impl EventKind {
 pub(crate) struct Counters {
     pub(crate) function: &'static str,
     counts: [AtomicU64; KINDS],
+    /// [`EventKind::Near`] again, as far as threads count by themselves.
+    pub(crate) near: Total,
     meters: metrics::OfFunction,
     had_unstorable: AtomicBool,
     pub(crate) sizes: Sizes,
@@ -130,6 +133,7 @@ impl Counters {
         Self {
             function,
             counts: Default::default(),
+            near: Total::default(),
             meters: metrics::OfFunction::new(cache, function),
             had_unstorable: AtomicBool::new(false),
             sizes: Sizes::default(),
@@ -146,13 +150,23 @@ impl Counters {
         self.meters.add(kind);
     }
 
+    /// One more of these, which this thread has a tally of.
+    pub(crate) fn add_near(&self, tally: &Tally) {
+        tally.add();
+        self.meters.add(EventKind::Near);
+    }
+
     /// A body has run for so long.
     pub(crate) fn loaded(&self, timer: &metrics::Timer) {
         self.meters.loaded(timer);
     }
 
     pub(crate) fn read(&self, kind: EventKind) -> u64 {
-        self.counts[kind as usize].load(Ordering::Relaxed)
+        let counted = self.counts[kind as usize].load(Ordering::Relaxed);
+        match kind {
+            EventKind::Near => counted + self.near.read(),
+            _ => counted,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 
 pub use self::part::{CacheKey, KeyArg};
 pub use self::writer::KeyWriter;
-pub(crate) use self::writer::is_plain;
+pub(crate) use self::writer::{MOST_SPARE, is_plain};
 
 /// A key of the cache, built by hand and encoded as the attribute encodes its own.
 ///

@@ -97,6 +97,7 @@ mod slot;
 mod spec;
 mod stats;
 mod store;
+mod tally;
 #[cfg(any(test, feature = "testing"))]
 mod testing;
 

@@ -150,8 +150,8 @@ fn wait_for_search(search: Box<Search>) -> Looked {
 }
 
 /// Looks for an answer, for a sync function: on a thread with a runtime or without.
-pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
-    if let Some(returned) = near(&call, &codec) {
+pub fn lookup_sync<R>(mut call: Call, codec: Codec<R>) -> Step<R> {
+    if let Some(returned) = near(&mut call, &codec) {
         call.recycle();
         return Step::Done(returned);
     }

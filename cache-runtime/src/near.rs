@@ -17,24 +17,29 @@
 
 mod clock;
 mod copied;
+pub(crate) mod front;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync};
+use hashbrown::DefaultHashBuilder;
+use quick_cache::{Lifecycle, Weighter, sync};
 use tokio::sync::Notify;
 
 use self::clock::{Clock, Ticks};
 pub(crate) use self::copied::{Copied, Life};
+pub(crate) use self::front::Wanted;
 use crate::config::Config;
 use crate::key::Key;
 use crate::stats::Counted;
 
-/// Cheap on a hit: one look into the map, without any other lock and without an allocation.
+/// Cheap on a hit: one look into the map, without any other lock and without an allocation; and where
+/// a thread asks again, not even that, by what it has of the map in [`front`].
 pub(crate) struct Near {
+    number: u64,
     copies: Copies,
     watches: Mutex<Watches>,
     clock: Clock,
@@ -77,9 +82,11 @@ impl Near {
 
     /// Room for so many bytes, each copy for `max_age` at most.
     fn new(bytes: u64, max_age: Duration) -> Self {
+        static TIERS: AtomicU64 = AtomicU64::new(0);
         const EXPECTED_COPY: u64 = 1024;
         let expected = usize::try_from(bytes / EXPECTED_COPY).unwrap_or(usize::MAX);
         Self {
+            number: TIERS.fetch_add(1, Ordering::Relaxed),
             copies: Copies::with(
                 expected,
                 bytes,
@@ -90,6 +97,14 @@ impl Near {
             watches: Mutex::default(),
             clock: Clock::default(),
             max_age,
+        }
+    }
+
+    /// Which tier it is, and how late in it.
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            near: self.number,
+            time: self.clock.now(),
         }
     }
 
@@ -136,7 +151,9 @@ impl Near {
             let mut watches = self.watches();
             let watched = watches.of_keys.remove(key);
             mark(&watched);
-            (watched, self.copies.remove(key))
+            let removed = self.copies.remove(key);
+            end(&removed);
+            (watched, removed)
         };
         // Without the lock: a copy is the user's own type, and its destructor the user's code.
         drop(removed);
@@ -149,7 +166,9 @@ impl Near {
             let mut watches = self.watches();
             let watched = std::mem::take(&mut watches.of_keys);
             mark(watched.values());
-            (watched, self.copies.drain().collect::<Vec<_>>())
+            let removed: Vec<_> = self.copies.drain().collect();
+            end(&removed);
+            (watched, removed)
         };
         drop(removed);
         tell(watched.into_values());
@@ -171,6 +190,14 @@ impl Near {
     }
 }
 
+/// Under the lock of the watches, so that threads which have it in their front know it as soon as the
+/// map does.
+fn end<'a>(removed: impl IntoIterator<Item = &'a (Box<str>, Arc<Copied>)>) {
+    for (_, copied) in removed {
+        copied.end();
+    }
+}
+
 fn mark<'a>(watched: impl IntoIterator<Item = &'a Watched>) {
     for watched in watched {
         watched.change.happened.store(true, Ordering::Release);
@@ -187,6 +214,13 @@ impl fmt::Debug for Near {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Near").finish_non_exhaustive()
     }
+}
+
+/// A moment in a tier.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    near: u64,
+    time: Ticks,
 }
 
 /// A key under watch, by one who is about to read it.
@@ -232,6 +266,8 @@ impl Watch {
             let key = self.key.clone();
             let copies = &self.near.copies;
             copies.insert_with_lifecycle(key, copied, &mut removed);
+            // Nobody would hear of a change of what had to make room.
+            end(&removed);
         }
         drop(watches);
     }

@@ -1,50 +1,70 @@
 //! One call as the expansion describes it: which function, with which key, in which cache.
 
+use std::cell::RefCell;
+
 use crate::cache::Cache;
 use crate::current::{self, Current};
-use crate::key::{Key, KeyWriter};
+use crate::key::{Key, KeyWriter, MOST_SPARE};
 use crate::spec::{self, Spec};
 
-/// One call on its way: the function and the key that its arguments make.
+/// One call on its way: the function and the key that its arguments make. Boxed, since it goes from
+/// hand to hand before it is known how it is answered, and in a box that was used before.
 #[derive(Debug)]
-pub struct Call {
+pub struct Call(Box<Described>);
+
+#[derive(Debug)]
+struct Described {
     spec: &'static Spec,
     own_cache: Option<Cache>,
     key: KeyWriter,
+    /// Whether the key begins with the function's name: that of a function with copies is looked up
+    /// without it.
+    is_named: bool,
     /// Where the parts of the key begin, behind the name and the types.
     parts: usize,
+}
+
+thread_local! {
+    /// Calls of this thread that are answered.
+    static SPARE: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Call {
     /// A call of this function, whose key has no parts yet.
     #[must_use]
     pub fn new(spec: &'static Spec) -> Self {
-        let mut key = KeyWriter::default();
-        match spec.is_plain {
-            true => key.literal(spec.name),
-            false => key.name(spec.name),
+        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+        let mut call = spare.ok().flatten().unwrap_or_else(|| {
+            Self(Box::new(Described {
+                spec,
+                own_cache: None,
+                key: KeyWriter::default(),
+                is_named: false,
+                parts: 0,
+            }))
+        });
+        let described = &mut *call.0;
+        described.spec = spec;
+        described.is_named = spec.near.is_none();
+        if described.is_named {
+            write_name(spec, &mut described.key);
         }
-        key.version(spec.version);
-        Self {
-            spec,
-            own_cache: None,
-            parts: key.len(),
-            key,
-        }
+        described.parts = described.key.len();
+        call
     }
 
     /// The option `cache`.
     #[must_use]
     pub fn with_cache(mut self, cache: &Cache) -> Self {
-        self.own_cache = Some(cache.clone());
+        self.0.own_cache = Some(cache.clone());
         self
     }
 
     /// Makes a type part of the key.
     pub fn type_name<T: ?Sized>(&mut self) {
-        self.key.separate();
-        self.key.name(std::any::type_name::<T>());
-        self.parts = self.key.len();
+        self.0.key.separate();
+        self.0.key.name(std::any::type_name::<T>());
+        self.0.parts = self.0.key.len();
     }
 
     /// Makes the type of a value part of the key, where it has no name to be written.
@@ -54,34 +74,74 @@ impl Call {
 
     /// Takes the parts of the key.
     pub fn key(&mut self) -> &mut KeyWriter {
-        &mut self.key
+        &mut self.0.key
+    }
+
+    /// What is written of the key, where it has no more parts to come: all but the name, if that is
+    /// still to be written.
+    pub(crate) fn text(&self) -> &str {
+        self.0.key.up_to(self.0.key.len())
+    }
+
+    /// Sees to it that the key begins with the name, and tells how long that is if it did not.
+    pub(crate) fn name(&mut self) -> usize {
+        let call = &mut *self.0;
+        if std::mem::replace(&mut call.is_named, true) {
+            return 0;
+        }
+        let parts = std::mem::take(&mut call.key);
+        write_name(call.spec, &mut call.key);
+        let length = call.key.len();
+        call.key.append(&parts);
+        call.parts += length;
+        parts.finish().recycle();
+        length
     }
 
     /// In a debug build, sees to it that no other function has this name.
-    pub(crate) fn claim_name(&self) {
-        spec::claim(self.key.up_to(self.parts), self.spec);
-    }
-
-    /// The key, where it has no more parts to come.
-    pub(crate) fn text(&self) -> &str {
-        self.key.up_to(self.key.len())
-    }
-
-    /// Lets the next key be written where this one stood.
-    pub(crate) fn recycle(self) {
-        self.key.finish().recycle();
+    pub(crate) fn claim_name(&mut self) {
+        self.name();
+        spec::claim(self.0.key.up_to(self.0.parts), self.0.spec);
     }
 
     pub(crate) fn own_cache(&self) -> Option<&Cache> {
-        self.own_cache.as_ref()
+        self.0.own_cache.as_ref()
     }
 
     pub(crate) fn spec(&self) -> &'static Spec {
-        self.spec
+        self.0.spec
     }
 
     /// The cache that this call uses here and now, if there is one, and the key in it.
-    pub(crate) fn resolve(self) -> (Option<Current>, Key) {
-        (current::of_call(self.own_cache), self.key.finish())
+    pub(crate) fn resolve(mut self) -> (Option<Current>, Key) {
+        self.name();
+        let cache = current::of_call(self.0.own_cache.take());
+        let key = std::mem::take(&mut self.0.key).finish();
+        self.recycle();
+        (cache, key)
     }
+
+    /// Lets the next call be described where this one was.
+    pub(crate) fn recycle(mut self) {
+        self.0.own_cache = None;
+        if !self.0.key.clear() {
+            return;
+        }
+        let keep = |spare: &RefCell<Vec<Self>>| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MOST_SPARE {
+                spare.push(self);
+            }
+        };
+        // A thread that ends has no next call.
+        let _ = SPARE.try_with(keep);
+    }
+}
+
+fn write_name(spec: &Spec, key: &mut KeyWriter) {
+    match spec.is_plain {
+        true => key.literal(spec.name),
+        false => key.name(spec.name),
+    }
+    key.version(spec.version);
 }

@@ -13,7 +13,7 @@ use crate::current;
 use crate::event::EventKind;
 use crate::json::Codec;
 use crate::key::Key;
-use crate::near::{Copied, Life, Watch};
+use crate::near::{Copied, Life, Now, Wanted, Watch, front};
 use crate::place::Place;
 use crate::request::Call;
 use crate::store::Left;
@@ -23,44 +23,69 @@ use crate::store::Left;
     clippy::question_mark,
     reason = "what is called here is compiled once for each return type"
 )]
-pub(crate) fn near<R>(call: &Call, codec: &Codec<R>) -> Option<R> {
+pub(crate) fn near<R>(call: &mut Call, codec: &Codec<R>) -> Option<R> {
     let Some(copies) = codec.copies else {
         return None;
     };
-    let Some((copied, cache)) = find(call) else {
-        return None;
-    };
-    let returned = (copies().give)(&copied);
-    if returned.is_some() {
-        answered(call, &copied, cache);
-    }
+    let mut returned = None;
+    answer(call, &mut |copied| {
+        returned = (copies().give)(copied);
+        returned.is_some()
+    });
     returned
 }
 
-fn answered(call: &Call, copied: &Copied, listened_to: Option<Cache>) {
-    copied.count();
+/// Gives the copy, if one is here. What takes it may be the user's code.
+fn answer(call: &mut Call, give: &mut dyn FnMut(&Copied) -> bool) {
+    if !address::allows_an_answer(call.spec()) {
+        return;
+    }
+    let begin = |cache: &Cache| (cache.near().now(), cache.is_listened_to());
+    let Some((now, is_listened_to)) = current::with_call(call.own_cache(), begin) else {
+        return;
+    };
+    let wanted = Wanted {
+        spec: call.spec(),
+        parts: call.text(),
+        now,
+    };
+    if !front::answer(&wanted, give) && !answer_from_map(call, now, give) {
+        return;
+    }
     address::answered(call.spec(), Seen::Near);
-    if let Some(cache) = listened_to {
-        tell(&cache, call);
+    if is_listened_to {
+        tell(call);
     }
 }
 
-/// The copy, and its cache if somebody listens to it.
-fn find(call: &Call) -> Option<(Arc<Copied>, Option<Cache>)> {
-    if !address::allows_an_answer(call.spec()) {
-        return None;
-    }
-    let find = |cache: &Cache| {
-        let copied = cache.near().get(call.text())?;
-        Some((copied, cache.is_listened_to().then(|| cache.clone())))
+#[inline(never)]
+fn answer_from_map(call: &mut Call, now: Now, give: &mut dyn FnMut(&Copied) -> bool) -> bool {
+    let name = call.name();
+    let find = |cache: &Cache| cache.near().get(call.text());
+    let Some(Some(copied)) = current::with_call(call.own_cache(), find) else {
+        return false;
     };
-    current::with_call(call.own_cache(), find)?
+    if !give(&copied) {
+        return false;
+    }
+    copied.counters().add(EventKind::Near);
+    let wanted = Wanted {
+        spec: call.spec(),
+        parts: &call.text()[name..],
+        now,
+    };
+    front::seen(copied, &wanted);
+    true
 }
 
 #[cold]
-fn tell(cache: &Cache, call: &Call) {
+fn tell(call: &mut Call) {
+    call.name();
     let key = Key::of_parts(call.text());
-    cache.tell(EventKind::Near, call.spec().name, &key, Duration::default);
+    // Without the handle of another: a listener may do anything.
+    if let Some(cache) = current::with_call(call.own_cache(), Cache::clone) {
+        cache.tell(EventKind::Near, call.spec().name, &key, Duration::default);
+    }
 }
 
 /// A key under watch, from before it is read until a copy may be kept of what was found.

@@ -16,19 +16,20 @@ thread_local! {
     static SPARE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
+/// As many as there are calls under way on one thread, within reason.
+pub(crate) const MOST_SPARE: usize = 64;
+/// More would be kept for ever for the sake of one long key.
+const LONGEST_SPARE: usize = 256;
+
 /// Keeps the room of a key for the next one.
 pub(super) fn recycle(mut text: String) {
-    /// As many as there are calls under way on one thread, within reason.
-    const MOST: usize = 64;
-    /// More would be kept for ever for the sake of one long key.
-    const LONGEST: usize = 256;
-    if text.capacity() > LONGEST {
+    if text.capacity() > LONGEST_SPARE {
         return;
     }
     text.clear();
     let keep = |spare: &RefCell<Vec<String>>| {
         let mut spare = spare.borrow_mut();
-        if spare.len() < MOST {
+        if spare.len() < MOST_SPARE {
             spare.push(text);
         }
     };
@@ -143,6 +144,17 @@ impl KeyWriter {
         if version != 0 {
             let _ = write!(self.text, "@{version}");
         }
+    }
+
+    /// Writes what another writer has written.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.text.push_str(&other.text);
+    }
+
+    /// Whether it is worth keeping for the next key, from which it is empty.
+    pub(crate) fn clear(&mut self) -> bool {
+        self.text.clear();
+        self.text.capacity() <= LONGEST_SPARE
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::clock::Ticks;
-use crate::event::EventKind;
+use crate::event::Counters;
 use crate::stats::Counted;
 
 /// How long a copy lives, what it takes, and where its hits are counted.
@@ -19,18 +20,26 @@ pub(crate) struct Life {
 /// A copy and its life in one allocation, so that a hit counts one reference.
 pub(crate) struct Copied<T: ?Sized = dyn Any + Send + Sync> {
     life: Life,
+    /// It is no copy of the stored value any more, wherever it is held.
+    ended: AtomicBool,
     value: T,
 }
 
 impl<T: Any + Send + Sync> Copied<T> {
     pub(crate) fn new(life: Life, value: T) -> Arc<Copied> {
-        Arc::new(Self { life, value })
+        let ended = AtomicBool::new(false);
+        Arc::new(Self { life, ended, value })
     }
 }
 
 impl Copied {
     pub(super) fn lives_at(&self, now: Ticks) -> bool {
-        now < self.life.until
+        now < self.life.until && !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Nobody is answered with it from now on.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -42,9 +51,9 @@ impl Copied {
         self.value.downcast_ref()
     }
 
-    /// It answered a call.
-    pub(crate) fn count(&self) {
-        self.life.counters.add(EventKind::Near);
+    /// Where its hits are counted.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.life.counters
     }
 }
 

@@ -4,7 +4,8 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::Counters;
+use crate::event::{Counters, EventKind};
+use crate::spec::Spec;
 
 const AGE: Duration = Duration::from_secs(10);
 
@@ -30,8 +31,37 @@ fn put(near: &Arc<Near>, n: u64, value: u64) {
     keep(near.watch(&key(n)).unwrap(), value, None, Duration::MAX);
 }
 
-fn get(near: &Near, n: u64) -> Option<u64> {
+/// What the map has.
+fn in_map(near: &Near, n: u64) -> Option<u64> {
     near.get(&key(n).to_string())?.value().copied()
+}
+
+/// What a call is answered with: by what its thread has at hand, or else by the map.
+fn get(near: &Near, n: u64) -> Option<u64> {
+    at_hand(near, n).or_else(|| {
+        let key = key(n).to_string();
+        let copied = near.get(&key)?;
+        front::keep(copied.clone(), &wanted(near, &key));
+        copied.value().copied()
+    })
+}
+
+fn at_hand(near: &Near, n: u64) -> Option<u64> {
+    let mut value = None;
+    front::answer(&wanted(near, &key(n).to_string()), &mut |copied| {
+        value = copied.value().copied();
+        value.is_some()
+    });
+    value
+}
+
+fn wanted<'a>(near: &Near, key: &'a str) -> Wanted<'a> {
+    static SPEC: Spec = Spec::new("near", "tests.rs", 1);
+    Wanted {
+        spec: &SPEC,
+        parts: key.strip_prefix("near").unwrap(),
+        now: near.now(),
+    }
 }
 
 #[test]
@@ -134,13 +164,114 @@ fn who_watches_hears_of_a_change_that_came_before_the_wait_and_of_one_that_comes
     }
 }
 
+#[test]
+fn what_is_at_hand_ends_with_the_copy_in_the_map() {
+    type End = fn(&Arc<Near>);
+    let ends: [End; 5] = [
+        |near| near.forget(&key(1)),
+        |near| near.forget_all(),
+        |near| near.close(),
+        |near| near.advance(AGE),
+        // Another one takes its place, or all of the room.
+        |near| {
+            for n in 100..20_000 {
+                put(near, n, n);
+                get(near, n);
+                get(near, n);
+            }
+        },
+    ];
+    for end in ends {
+        let near = near();
+        put(&near, 1, 10);
+        assert_eq!((at_hand(&near, 1), get(&near, 1)), (None, Some(10)));
+        assert_eq!(at_hand(&near, 1), Some(10));
+        end(&near);
+        assert_eq!(at_hand(&near, 1), None);
+    }
+    let near = near();
+    put(&near, 1, 10);
+    get(&near, 1);
+    put(&near, 1, 11);
+    assert_eq!((at_hand(&near, 1), get(&near, 1)), (None, Some(11)));
+}
+
+#[test]
+fn what_is_at_hand_is_of_this_tier_this_function_and_this_key() {
+    let (one, other) = (near(), near());
+    put(&one, 1, 10);
+    put(&other, 1, 20);
+    for _ in 0..3 {
+        assert_eq!((get(&one, 1), get(&other, 1)), (Some(10), Some(20)));
+    }
+    assert_eq!((at_hand(&one, 1), at_hand(&one, 11)), (Some(10), None));
+    static OTHER: Spec = Spec::new("near", "tests.rs", 2);
+    let of_other = Wanted {
+        spec: &OTHER,
+        ..wanted(&one, "near:1")
+    };
+    assert!(!front::answer(&of_other, &mut |_| true));
+}
+
+#[test]
+fn a_thread_has_no_more_at_hand_than_it_has_room_for() {
+    let near = Arc::new(Near::new(1 << 30, AGE));
+    let large = |n: u64| {
+        let watch = near.watch(&key(n)).unwrap();
+        let bytes = 1 + usize::try_from(n % 70).unwrap() * 1000;
+        let life = watch.life(None, AGE, bytes, &counters()).unwrap();
+        watch.keep(Copied::new(life, n));
+    };
+    for n in 0..5000 {
+        large(n);
+        assert_eq!(get(&near, n), Some(n));
+        let (copies, bytes) = front::held();
+        assert!(copies <= 1024 && bytes <= 1 << 20, "{copies} {bytes}");
+    }
+    assert!(front::held().0 > 10);
+}
+
+#[test]
+fn a_copy_that_is_only_looked_at_where_it_is_at_hand_is_in_use_for_the_map() {
+    let near = Arc::new(Near::new(100_000, AGE));
+    put(&near, 0, 7);
+    for n in 1..10_000 {
+        for _ in 0..40 {
+            assert_eq!(get(&near, 0), Some(7), "{n}");
+        }
+        put(&near, n, n);
+        // In use itself, so that room is made by what is not.
+        assert_eq!((in_map(&near, n), in_map(&near, n)), (Some(n), Some(n)));
+    }
+    assert!((1..10_000).any(|n| in_map(&near, n).is_none()));
+}
+
+#[test]
+fn hits_of_all_threads_are_counted() {
+    let near = near();
+    let counted = counters();
+    let watch = near.watch(&key(1)).unwrap();
+    let life = watch.life(None, AGE, 8, &counted).unwrap();
+    watch.keep(Copied::new(life, 1_u64));
+    let look = || {
+        get(&near, 1);
+        (0..31).filter(|_| at_hand(&near, 1).is_some()).count()
+    };
+    let seen: usize = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(look)).collect();
+        threads.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert_eq!(seen, 8 * 31);
+    assert_eq!(counted.read(EventKind::Near), 8 * 31);
+}
+
 /// A destructor that looks for a copy, as user code may.
 struct Looks(Arc<Near>);
 
 impl Drop for Looks {
     fn drop(&mut self) {
         for n in 0..64 {
-            self.0.get(&key(n).to_string());
+            get(&self.0, n);
             drop(self.0.watch(&key(n)));
         }
     }
@@ -153,6 +284,8 @@ fn the_destructor_of_a_copy_runs_under_no_lock() {
         let watch = near.watch(&key(n)).unwrap();
         let life = watch.life(None, AGE, 8, &counters()).unwrap();
         watch.keep(Copied::new(life, Looks(near.clone())));
+        // At hand, too: there the next one drops it.
+        get(&near, n);
     }
     near.forget(&key(63));
     near.forget_all();
