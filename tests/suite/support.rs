@@ -24,6 +24,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use cache_runtime::{Cache, Config};
 
@@ -39,6 +40,13 @@ pub use self::tls::Authority;
 pub use self::workers::{
     Fleet, Told, Worker, in_own_process, is_own_process, say, tell, tell_all, together, wait_to_go,
 };
+
+/// Where what is shown is not how long a server may take.
+pub fn patient(url: &str) -> Cache {
+    const PATIENT: Duration = Duration::from_secs(10);
+    let config = Config::new(url).connect_timeout(PATIENT);
+    Cache::new(config.response_timeout(PATIENT)).unwrap()
+}
 
 /// A redis-server that nobody else knows, with nothing in it, ended with this value.
 #[derive(Debug)]

@@ -5,11 +5,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, Config, Seen, observe, read_through};
+use cache_runtime::{Cache, Seen, observe, read_through};
 use futures_util::future::join_all;
 
 use crate::proxy::refusing;
-use crate::support::{Monitor, Sent, Server, acl, is_own_process, tell, together, wait_to_go};
+use crate::support::{
+    Monitor, Sent, Server, acl, is_own_process, patient, tell, together, wait_to_go,
+};
 
 static BODIES: AtomicU64 = AtomicU64::new(0);
 
@@ -31,12 +33,6 @@ fn url(port: u16) -> String {
 
 fn cache(server: &Server) -> Cache {
     patient(&url(server.port()))
-}
-
-/// Where what is shown is not how long a server may take.
-fn patient(url: &str) -> Cache {
-    const PATIENT: Duration = Duration::from_secs(10);
-    Cache::new(Config::new(url).response_timeout(PATIENT)).unwrap()
 }
 
 fn stored_and_refused(cache: &Cache, function: &str) -> (u64, u64) {
