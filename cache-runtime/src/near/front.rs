@@ -22,7 +22,7 @@ thread_local! {
 }
 
 /// So many copies at most, and so many bytes of values: then a thread begins anew.
-const MOST_COPIES: usize = 1024;
+const MOST_COPIES: usize = 4096;
 const MOST_BYTES: usize = 1 << 20;
 /// A copy that would take much of that is looked up in the map.
 const LARGEST: usize = MOST_BYTES / 16;
@@ -79,6 +79,13 @@ impl Parts {
     }
 }
 
+#[derive(Default)]
+struct Removed {
+    /// What stood at the same place.
+    before: Option<Seat>,
+    all: HashTable<Seat>,
+}
+
 impl Seat {
     fn is(&self, wanted: &Wanted<'_>) -> bool {
         self.near == wanted.now.near
@@ -108,15 +115,15 @@ impl Front {
 
     /// Returns what has to go for it: a copy's destructor is the user's code.
     #[must_use]
-    fn keep(&mut self, copied: Arc<Copied>, parts: Parts, wanted: &Wanted<'_>) -> HashTable<Seat> {
-        let mut removed = HashTable::new();
+    fn keep(&mut self, copied: Arc<Copied>, parts: Parts, wanted: &Wanted<'_>) -> Removed {
+        let mut removed = Removed::default();
         let place = self.place(wanted);
         if let Ok(seat) = self.seats.find_entry(place, |seat| seat.is(wanted)) {
             let (seat, _) = seat.remove();
             self.bytes -= seat.copied.bytes();
-            removed.insert_unique(place, seat, |_| place);
+            removed.before = Some(seat);
         } else if self.seats.len() == MOST_COPIES || self.bytes + copied.bytes() > MOST_BYTES {
-            removed = std::mem::take(&mut self.seats);
+            removed.all = std::mem::take(&mut self.seats);
             self.bytes = 0;
             self.tallies = Tallies::default();
         }

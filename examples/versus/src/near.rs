@@ -9,6 +9,7 @@ use quick_cache::sync::Cache as QuickCache;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
+use crate::contenders::cached_in_client::CachedInClient;
 use crate::contenders::{self, Contender, Peer, ours, ours_near};
 use crate::measure::{Plan, Table, median};
 use crate::options::Effort;
@@ -25,6 +26,9 @@ pub struct NearHits {
     /// A near hit that hands out the shared value, in terms of a bare `get` of quick_cache that
     /// does.
     pub shared_to_bare: f64,
+    /// How many of them are as long as one of `cached` with client-side caching, which decodes the
+    /// value anew.
+    pub cached_to_shared: f64,
 }
 
 impl NearHits {
@@ -35,6 +39,7 @@ impl NearHits {
                 bare.insert(id, Arc::new(values::load_small(id)));
                 ours_near::shared(id).await;
                 ours_near::small(id).await;
+                CachedInClient.small(id).await;
             }
             let mut rounds = Vec::new();
             for _ in 0..effort.rounds * 5 {
@@ -42,6 +47,7 @@ impl NearHits {
                     nanos(async |id| bare.get(&id)).await,
                     nanos(ours_near::shared).await,
                     nanos(ours_near::small).await,
+                    nanos(|id| CachedInClient.small(id)).await,
                 ]);
             }
             rounds
@@ -50,9 +56,10 @@ impl NearHits {
             .block_on(runtime.spawn(all))
             .expect("hits do not panic");
         Self {
-            shared_nanos: median(rounds.iter().map(|[_, shared, _]| *shared)),
-            cloned_nanos: median(rounds.iter().map(|[_, _, cloned]| *cloned)),
-            shared_to_bare: median(rounds.iter().map(|[bare, shared, _]| shared / bare)),
+            shared_nanos: median(rounds.iter().map(|[_, shared, ..]| *shared)),
+            cloned_nanos: median(rounds.iter().map(|[_, _, cloned, _]| *cloned)),
+            shared_to_bare: median(rounds.iter().map(|[bare, shared, ..]| shared / bare)),
+            cached_to_shared: median(rounds.iter().map(|[_, shared, _, cached]| cached / shared)),
         }
     }
 }

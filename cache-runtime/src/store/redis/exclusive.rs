@@ -1,7 +1,8 @@
 //! Connections with one user at a time, for commands that mean something to those after them.
 //!
-//! They belong to the I/O thread, and there are as many of them as were needed at once. One is kept only by a user who came to an end with it: who knows what another left. What is
-//! wrong with the server is found out by the lanes, which see the same one.
+//! They belong to the I/O thread, and there are as many of them as were needed at once. One is kept
+//! only by a user who came to an end with it: who knows what another left. What is wrong with the
+//! server is found out by the lanes, which see the same one.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
