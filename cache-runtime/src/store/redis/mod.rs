@@ -2,6 +2,7 @@
 
 mod batch;
 mod connect;
+mod deadline;
 mod debts;
 mod failure;
 mod health;
