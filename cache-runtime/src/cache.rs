@@ -317,6 +317,11 @@ impl Cache {
         self.shared.behind.begin(self.shared.config.max_refreshes)
     }
 
+    /// How long a call waits for the server, in all.
+    pub(crate) fn response_timeout(&self) -> Duration {
+        self.shared.config.response_timeout
+    }
+
     pub(crate) fn retry(&self) -> Duration {
         self.shared.config.retry
     }

@@ -17,6 +17,7 @@
 //! The story works on bytes and knows nothing of types; [`lookup`](crate::lookup) and
 //! [`slot`](crate::slot) do.
 
+mod asking;
 mod elsewhere;
 mod found;
 mod lead;
@@ -42,7 +43,7 @@ use crate::lease::Token;
 use crate::load::{Claim, Load};
 use crate::place::Place;
 use crate::request::Call;
-use crate::store::{Found as Stored, Left, Reading};
+use crate::store::{Found as Stored, Left, Reading, Waited};
 
 /// What the story came to.
 #[derive(Debug)]
@@ -165,6 +166,10 @@ pub(crate) struct Search {
     /// The server could not be asked.
     outage: bool,
     missed: bool,
+    /// How long its read took.
+    waited: Waited,
+    /// How long the call may still wait for the server.
+    left: Duration,
     /// A flight ended with nothing that this call may take.
     again: bool,
     /// From before the read on, where a copy may be kept of what it finds.
@@ -174,12 +179,14 @@ pub(crate) struct Search {
 impl Search {
     fn new(place: Place, report: Option<Report<Seen>>) -> Self {
         Self {
+            left: place.cache.response_timeout(),
             place,
             report,
             unusable: None,
             rounds: 0,
             outage: false,
             missed: false,
+            waited: Waited::Never,
             again: false,
             watching: None,
         }
@@ -191,6 +198,7 @@ impl Search {
         const MOST_ROUNDS: u32 = 3;
         self.watching = None;
         self.place.begins();
+        self.has_read();
         self.miss();
         while self.rounds < MOST_ROUNDS && !self.patience().is_zero() {
             let follower = match self.place.cache.board().board(&self.place.key) {
@@ -259,6 +267,7 @@ impl Search {
                 return None;
             }
         };
+        self.waited = stored.waited;
         let sizes = &self.place.counters().sizes;
         let Some(json) = stored.json.filter(|json| Token::read(json).is_none()) else {
             sizes.saw_none();
@@ -293,7 +302,8 @@ impl Search {
 
     async fn stale(mut self: Box<Self>, json: Vec<u8>) -> Looked {
         self.place.begins();
-        let refresh = refresh::of_stale(&self.place).await;
+        self.has_read();
+        let refresh = refresh::of_stale(&mut self).await;
         Looked::Found(self.found(json, EventKind::Stale, refresh))
     }
 }

@@ -134,8 +134,10 @@ impl Config {
         self
     }
 
-    /// How long one answer of the server may take, 100 ms by default; a call that waited so long
-    /// runs its body. A connection on which nothing came in that time is replaced.
+    /// How long one answer of the server may take, 100 ms by default, and how long a call waits for all of
+    /// its answers together; after that it runs its body. To store what it loads, it takes several of them:
+    /// for a server that is far away, set this to some round trips. A connection on which nothing came in
+    /// that time is replaced.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self

@@ -59,6 +59,10 @@ impl Error {
         }
     }
 
+    pub(crate) fn late() -> Self {
+        Self::new(ErrorKind::Timeout, "redis did not answer in time")
+    }
+
     pub(crate) fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self

@@ -10,12 +10,12 @@ mod later;
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
 pub(crate) use self::later::{Later, later};
 use crate::error::{Error, ErrorKind};
@@ -49,6 +49,43 @@ pub(crate) async fn within<F: Future>(limit: Duration, wait: F) -> Option<F::Out
         tokio::time::timeout(limit, wait)
     };
     bounded.await.ok()
+}
+
+/// The same for work that can go on without its caller: it is handed back if the limit passed first.
+pub(crate) async fn within_or_back<T>(limit: Duration, mut work: Work<T>) -> Result<T, Work<T>> {
+    within(limit, work.as_mut()).await.ok_or(work)
+}
+
+pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Leaves work to itself where its connections and timers are: on the caller's runtime, or the I/O
+/// thread.
+pub(crate) fn go_on(work: impl Future<Output = ()> + Send + 'static) {
+    match runtime_of_caller() {
+        Some(runtime) => drop(runtime.spawn(work)),
+        // Without that thread it has none.
+        None => drop(spawn_on_io(work)),
+    }
+}
+
+/// The same for work that comes to listeners, which are the user's: the I/O thread must not wait for
+/// them.
+pub(crate) fn go_on_and_tell(work: impl Future<Output = ()> + Send + 'static) {
+    match runtime_of_caller() {
+        Some(runtime) => drop(runtime.spawn(work)),
+        None => {
+            if let Ok(runtime) = io_thread() {
+                runtime.spawn_blocking(move || wait(work));
+            }
+        }
+    }
+}
+
+/// The runtime of the caller, if it goes on while nobody waits for it.
+fn runtime_of_caller() -> Option<Handle> {
+    let runtime = Handle::try_current().ok()?;
+    let goes_on = !is_waiting() && runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+    goes_on.then_some(runtime)
 }
 
 pub(crate) async fn sleep(time: Duration) {

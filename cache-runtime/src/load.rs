@@ -74,6 +74,8 @@ pub(crate) struct Load {
     /// `store_if` said no.
     pub(crate) left_out: bool,
     pub(crate) permit: Option<Permit>,
+    /// How long its caller waits for the storing, if for less than it may take.
+    pub(crate) limit: Option<Duration>,
     ending: Ending,
 }
 
@@ -104,6 +106,7 @@ impl Load {
             ttl: None,
             left_out: false,
             permit: None,
+            limit: None,
             ending: Ending::Left,
         }
     }
@@ -173,8 +176,22 @@ impl Load {
         self.failed();
     }
 
-    /// Stores the value, if it is to be stored, and shares it with those who wait here.
-    pub(crate) async fn fill(mut self, json: Vec<u8>, absent: bool) {
+    /// Stores the value, if it is to be stored, and shares it with those who wait here. For a caller
+    /// who has waited long enough for the server it goes on behind.
+    pub(crate) async fn fill(self, json: Vec<u8>, absent: bool) {
+        let limit = self.limit;
+        let filling = self.fill_and_land(json, absent);
+        match limit {
+            None => filling.await,
+            Some(limit) => {
+                if let Err(filling) = exec::within_or_back(limit, Box::pin(filling)).await {
+                    exec::go_on_and_tell(filling);
+                }
+            }
+        }
+    }
+
+    async fn fill_and_land(mut self, json: Vec<u8>, absent: bool) {
         let shared: Arc<[u8]> = json.as_slice().into();
         if let Some(leader) = &self.leader {
             leader.answer(&shared, self.body);

@@ -9,6 +9,7 @@ use crate::key::Key;
 use crate::lease::Token;
 use crate::spec::Spec;
 use crate::stats::Counted;
+use crate::store::Lock;
 
 /// Which value of which function a call is about.
 #[derive(Clone, Debug)]
@@ -58,9 +59,9 @@ impl Place {
     }
 
     /// A token that is about to be sent for this value.
-    pub(crate) fn sends(&self, token: Token) -> Unanswered {
+    pub(crate) fn sends(&self, lock: Lock, token: Token) -> Unanswered {
         let life = self.spec.lease.unwrap_or(Spec::LEASE);
-        Unanswered::new(self.cache.clone(), &self.key, token, life)
+        Unanswered::new(self.cache.clone(), &self.key, lock, token, life)
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

@@ -25,6 +25,7 @@ mod report;
 #[path = "../scenarios/mod.rs"]
 #[allow(dead_code, reason = "the suite uses the rest")]
 mod scenarios;
+mod slow;
 mod soak;
 mod stampedes;
 #[path = "../suite/support.rs"]
@@ -50,6 +51,7 @@ const DRILLS: &[(&str, Drill)] = &[
     ("idle-black-hole", |report, _| {
         outages::idle_black_hole(report)
     }),
+    ("slow", |report, _| slow::slow(report)),
     ("starved", |report, _| outages::starved(report)),
     ("open-breaker", |report, _| outages::open_breaker(report)),
     ("oom", refusals::oom),

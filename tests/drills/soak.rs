@@ -1,5 +1,7 @@
 //! Random faults for minutes, under async and sync callers and a writer that invalidates: no error,
-//! no value older than its invalidation, and nothing that grows.
+//! no value older than its invalidation, no call later than by a deadline, and nothing that grows.
+
+mod slowest;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -8,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, read_through};
 
+use self::slowest::Slowest;
 use crate::proxy::{self, Proxy};
-use crate::report::{Report, millis};
+use crate::report::{DEADLINE, Report, SLACK, millis};
 use crate::support::{Server, runtime};
 
 const KEYS: usize = 300;
 const ASYNC_CALLERS: usize = 64;
 const SYNC_CALLERS: usize = 16;
 const THINKS: Duration = Duration::from_millis(2);
+const RESTS: Duration = Duration::from_millis(5);
 
 /// The source: a version of each key, and the oldest that a call may still be handed.
 static VERSIONS: [AtomicU64; KEYS] = [const { AtomicU64::new(0) }; KEYS];
@@ -60,7 +64,7 @@ const OF_ALLOCATOR: usize = if cfg!(debug_assertions) {
 };
 /// Threads and sockets that there may be more of while several connections are replaced at the same
 /// time: one is ended once there is another, and what happened is told on threads that a runtime keeps
-/// for some seconds.
+/// for some seconds. What a sync caller leaves behind has such a thread, too.
 const OF_REPLACEMENTS: usize = 8;
 
 /// What may only grow until the soak is warm.
@@ -112,36 +116,42 @@ pub fn soak(report: &mut Report, length: Duration) {
     let mut server = Server::start();
     let proxy = Proxy::before(server.port());
     let cache = Cache::open(&proxy.url()).unwrap();
+    let (slowest, _listening) = Slowest::of(&cache);
     let stop = Arc::<AtomicBool>::default();
     let runtime = runtime();
     let tasks = (0..ASYNC_CALLERS).map(|_| {
         let stop = stop.clone();
+        let slowest = slowest.clone();
         runtime.spawn(cache.scope(async move {
-            let mut longest = Duration::ZERO;
+            let mut late = Duration::ZERO;
             while !stop.load(SeqCst) {
                 let key = fastrand::usize(..KEYS);
                 let (floor, began) = (FLOORS[key].load(SeqCst), Instant::now());
                 check(key, floor, load(key).await);
-                longest = longest.max(began.elapsed());
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                slowest.ended("async", key, began);
+                let began = Instant::now();
+                tokio::time::sleep(RESTS).await;
+                late = late.max(began.elapsed());
             }
-            longest
+            late.saturating_sub(RESTS)
         }))
     });
     let tasks: Vec<_> = tasks.collect();
     let threads = (0..SYNC_CALLERS).map(|_| {
-        let (stop, cache) = (stop.clone(), cache.clone());
+        let (stop, cache, slowest) = (stop.clone(), cache.clone(), slowest.clone());
         std::thread::spawn(move || {
             let _inside = cache.enter();
-            let mut longest = Duration::ZERO;
+            let mut late = Duration::ZERO;
             while !stop.load(SeqCst) {
                 let key = fastrand::usize(..KEYS);
                 let (floor, began) = (FLOORS[key].load(SeqCst), Instant::now());
                 check(key, floor, load_sync(key));
-                longest = longest.max(began.elapsed());
-                sleep(Duration::from_millis(5));
+                slowest.ended("sync", key, began);
+                let began = Instant::now();
+                sleep(RESTS);
+                late = late.max(began.elapsed());
             }
-            longest
+            late.saturating_sub(RESTS)
         })
     });
     let threads: Vec<_> = threads.collect();
@@ -167,7 +177,7 @@ pub fn soak(report: &mut Report, length: Duration) {
         } else {
             fastrand::u32(..FAULTS)
         };
-        let what = fault(which, &mut server, &proxy);
+        let what = fault(which, &mut server, &proxy, &slowest);
         faults += 1;
         sleep(Duration::from_millis(fastrand::u64(200..1200)));
         let size = Size::of_this_process(&proxy);
@@ -186,9 +196,11 @@ pub fn soak(report: &mut Report, length: Duration) {
     let mut panicked = usize::from(runtime.block_on(writer).is_err());
     let tasks = tasks.into_iter().map(|task| runtime.block_on(task).ok());
     let threads = threads.into_iter().map(|thread| thread.join().ok());
-    let longest: Vec<_> = tasks.chain(threads).collect();
-    panicked += longest.iter().filter(|longest| longest.is_none()).count();
-    let worst = longest.into_iter().flatten().max().unwrap_or_default();
+    let late: Vec<_> = tasks.chain(threads).collect();
+    panicked += late.iter().filter(|late| late.is_none()).count();
+    // What the machine does to callers that only rest.
+    let machine = late.into_iter().flatten().max().unwrap_or_default();
+    let worst = slowest.print();
     let stats = cache.stats();
     println!("{stats}");
     // Loads under way are waited for: one that was left behind would be for all of the time there is.
@@ -199,84 +211,99 @@ pub fn soak(report: &mut Report, length: Duration) {
     let wrong = WRONG.load(SeqCst);
     report.row(
         "soak",
-        "0 errors, 0 wrong values; nothing grows after warm-up, no load is left",
+        "0 errors, 0 wrong; worst <= deadline + body + machine; nothing grows, no load is left",
         &format!(
             "{faults} faults, {} outages; {} calls, {} bodies; {panicked} errors, {wrong} wrong; \
-             worst {}; warm {warm:?}, later {later:?}; ended in {}",
+             worst {}, a rest was late by {}; warm {warm:?}, later {later:?}; ended in {}",
             stats.server().outages,
             CALLS.load(SeqCst),
             BODIES.load(SeqCst),
             millis(worst),
+            millis(machine),
             millis(ending),
         ),
         panicked == 0
             && wrong == 0
+            && worst <= DEADLINE + THINKS + SLACK + 2 * machine
             && ending < ONE_IS_LEFT
             && later.kilobytes < warm.kilobytes + (warm.kilobytes / 4).max(OF_ALLOCATOR)
-            && later.threads <= warm.threads + OF_REPLACEMENTS
+            && later.threads <= warm.threads + OF_REPLACEMENTS + SYNC_CALLERS
             && later.sockets <= warm.sockets + OF_REPLACEMENTS,
     );
 }
 
-const FAULTS: u32 = 11;
+const FAULTS: u32 = 12;
+
+const NAMES: [&str; FAULTS as usize] = [
+    "kill",
+    "freeze",
+    "black hole",
+    "slow",
+    "cut",
+    "junk on the wire",
+    "FLUSHALL",
+    "CLIENT KILL",
+    "full",
+    "CLIENT PAUSE",
+    "SCRIPT FLUSH",
+    "drip",
+];
 
 /// Makes a fault and ends it again. What it is called.
-fn fault(which: u32, server: &mut Server, proxy: &Proxy) -> &'static str {
+fn fault(which: u32, server: &mut Server, proxy: &Proxy, slowest: &Slowest) -> &'static str {
+    let name = NAMES[which as usize];
+    slowest.fault(name);
     let a_while = Duration::from_millis(fastrand::u64(100..1000));
     match which {
         0 => {
             server.kill();
             sleep(a_while);
             server.restart();
-            "kill"
         }
         1 => {
             server.freeze();
             sleep(a_while);
             server.thaw();
-            "freeze"
         }
         2 => {
             proxy.swallow();
-            "black hole"
         }
         3 => {
             proxy.delay(a_while / 5);
             sleep(a_while);
             proxy.delay(Duration::ZERO);
-            "slow"
         }
         4 => {
             proxy.cut();
-            "cut"
         }
         5 => {
             proxy.corrupt(true);
             sleep(a_while / 4);
             proxy.corrupt(false);
-            "junk on the wire"
         }
         6 => {
             server.cli(&["FLUSHALL"]);
-            "FLUSHALL"
         }
         7 => {
             server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
-            "CLIENT KILL"
         }
         8 => {
             server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
             sleep(a_while);
             server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-            "full"
         }
         9 => {
             server.cli(&["CLIENT", "PAUSE", &a_while.as_millis().to_string()]);
-            "CLIENT PAUSE"
+        }
+        10 => {
+            server.cli(&["SCRIPT", "FLUSH"]);
         }
         _ => {
-            server.cli(&["SCRIPT", "FLUSH"]);
-            "SCRIPT FLUSH"
+            // So that what is small comes in several pieces, too.
+            proxy.drip(8, a_while / 20);
+            sleep(a_while);
+            proxy.flow();
         }
     }
+    name
 }

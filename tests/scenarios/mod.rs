@@ -9,6 +9,7 @@ pub mod fence;
 pub mod fleet;
 pub mod frozen;
 pub mod leaders;
+pub mod slow;
 
 use std::fmt;
 

@@ -14,6 +14,13 @@ async fn value(id: u64) -> u64 {
 async fn after_a_crowd_a_lone_caller_asks_by_itself_again() {
     let server = Server::start();
     let cache = server.cache();
+    // One after the other: what a crowd of a busy machine has no time to store would be asked for twice.
+    let each = async {
+        for id in 0..1024 {
+            value(id).await;
+        }
+    };
+    tokio::spawn(cache.scope(each)).await.unwrap();
     for round in 0..5 {
         let monitor = Monitor::of(&server);
         let crowd = (0..1024).map(|id| tokio::spawn(cache.scope(value(id))));

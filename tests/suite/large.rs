@@ -191,8 +191,7 @@ async fn a_large_value_that_is_late_says_nothing_of_the_server() {
     let config = Config::new(proxy.url()).response_timeout(Duration::from_millis(300));
     let cache = Cache::new(config).unwrap();
     spawned(&cache, async { (small(1).await, large(1).await) }).await;
-    // The proxy passes on 4096 bytes at a time.
-    proxy.delay(Duration::from_millis(40));
+    proxy.drip(4096, Duration::from_millis(40));
     for _ in 0..2 {
         let late = (0..12).map(|_| tokio::spawn(cache.scope(observe(large(1)))));
         let late: Vec<_> = late.collect();

@@ -33,6 +33,7 @@ mod secrets;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 mod shapes;
+mod slow;
 mod stampede;
 mod starvation;
 mod stories;

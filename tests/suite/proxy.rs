@@ -3,9 +3,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Passes commands on to the server at `port`, but answers those that `refuses` picks with a syntax
 /// error. It ends with the process, and its connections with their clients.
@@ -15,6 +16,9 @@ pub fn refusing(port: u16, refuses: fn(&[String]) -> bool) -> u16 {
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            for stream in [&client, &server] {
+                stream.set_nodelay(true).unwrap();
+            }
             std::thread::spawn(move || serve(client, &server, refuses));
         }
     });
@@ -71,11 +75,17 @@ pub struct Proxy {
     faults: Arc<Faults>,
 }
 
-#[derive(Debug, Default)]
+/// As much as is passed on at a time, where nothing drips.
+const CHUNK: usize = 4096;
+
+#[derive(Debug)]
 struct Faults {
     /// Connections of an earlier one are silent.
     generation: AtomicU32,
     delay_millis: AtomicU64,
+    /// The most bytes that come at a time, and the time from one to the next.
+    piece: AtomicUsize,
+    pause_millis: AtomicU64,
     corrupts: AtomicBool,
     open: Mutex<Vec<Weak<TcpStream>>>,
 }
@@ -85,7 +95,7 @@ impl Proxy {
     pub fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
-        let faults = Arc::<Faults>::default();
+        let faults = Arc::new(Faults::none());
         let of_connections = faults.clone();
         on_own_thread(move || {
             for client in listener.incoming().flatten() {
@@ -108,10 +118,15 @@ impl Proxy {
         self.faults.generation.fetch_add(1, Relaxed);
     }
 
-    /// Whatever the server says comes so much later.
+    /// Whatever the server says comes so much later, over however long a way.
     pub fn delay(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.faults.delay_millis.store(millis, Relaxed);
+        self.faults.delay_millis.store(millis(by), Relaxed);
+    }
+
+    /// Whatever the server says comes in pieces of so many bytes, each so long after the one before it.
+    pub fn drip(&self, piece: usize, pause: Duration) {
+        self.faults.piece.store(piece, Relaxed);
+        self.faults.pause_millis.store(millis(pause), Relaxed);
     }
 
     /// Whether all that the server says is junk.
@@ -127,6 +142,11 @@ impl Proxy {
             .count()
     }
 
+    /// The end of it.
+    pub fn flow(&self) {
+        self.drip(CHUNK, Duration::ZERO);
+    }
+
     /// Ends the connections that are open now.
     pub fn cut(&self) {
         let open = self.faults.open.lock().unwrap();
@@ -140,12 +160,27 @@ impl Proxy {
 /// what is tested.
 pub const THREAD: &str = "fault-proxy";
 
+fn millis(of: Duration) -> u64 {
+    u64::try_from(of.as_millis()).unwrap()
+}
+
 fn on_own_thread(work: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().name(THREAD.to_owned());
     thread.spawn(work).unwrap();
 }
 
 impl Faults {
+    fn none() -> Self {
+        Self {
+            generation: AtomicU32::new(0),
+            delay_millis: AtomicU64::new(0),
+            piece: AtomicUsize::new(CHUNK),
+            pause_millis: AtomicU64::new(0),
+            corrupts: AtomicBool::new(false),
+            open: Mutex::default(),
+        }
+    }
+
     fn connect(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
         for stream in [&client, &server] {
             stream.set_nodelay(true).unwrap();
@@ -160,11 +195,11 @@ impl Faults {
         let (to_server, to_client) = (self.clone(), self.clone());
         let (from, to) = (client.clone(), server.clone());
         on_own_thread(move || {
-            to_server.pass(&from, &to, born, false);
+            to_server.ask(&from, &to, born);
             let _ = to.shutdown(Shutdown::Both);
         });
         on_own_thread(move || {
-            to_client.pass(&server, &client, born, true);
+            to_client.answer(server, &client, born);
             if to_client.passes(born) {
                 let _ = client.shutdown(Shutdown::Both);
             }
@@ -175,17 +210,39 @@ impl Faults {
         self.generation.load(Relaxed) == born
     }
 
-    fn pass(&self, mut from: &TcpStream, mut to: &TcpStream, born: u32, is_answer: bool) {
-        let mut bytes = [0; 4096];
+    fn ask(&self, mut from: &TcpStream, mut to: &TcpStream, born: u32) {
+        let mut bytes = [0; CHUNK];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
-            if is_answer {
-                std::thread::sleep(Duration::from_millis(self.delay_millis.load(Relaxed)));
-                if self.corrupts.load(Relaxed) {
-                    bytes[..count].fill(b'?');
-                }
-            }
             if self.passes(born) && to.write_all(&bytes[..count]).is_err() {
                 return;
+            }
+        }
+    }
+
+    fn answer(self: &Arc<Self>, from: Arc<TcpStream>, mut to: &TcpStream, born: u32) {
+        let (send, on_the_way) = mpsc::channel();
+        let faults = self.clone();
+        on_own_thread(move || {
+            let (mut from, mut bytes) = (from.as_ref(), [0; CHUNK]);
+            while let Ok(count @ 1..) = from.read(&mut bytes) {
+                let delay = Duration::from_millis(faults.delay_millis.load(Relaxed));
+                let due = Instant::now() + delay;
+                if send.send((due, bytes[..count].to_vec())).is_err() {
+                    return;
+                }
+            }
+        });
+        for (due, mut bytes) in on_the_way {
+            sleep(due.saturating_duration_since(Instant::now()));
+            if self.corrupts.load(Relaxed) {
+                bytes.fill(b'?');
+            }
+            let piece = self.piece.load(Relaxed);
+            for bytes in bytes.chunks(piece) {
+                sleep(Duration::from_millis(self.pause_millis.load(Relaxed)));
+                if self.passes(born) && to.write_all(bytes).is_err() {
+                    return;
+                }
             }
         }
     }

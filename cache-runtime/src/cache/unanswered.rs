@@ -18,17 +18,19 @@ pub(crate) struct Unanswered(Option<Sent>);
 struct Sent {
     cache: Current,
     key: Key,
+    lock: Lock,
     token: Token,
     /// How long the token lives by itself.
     life: Duration,
 }
 
 impl Unanswered {
-    pub(crate) fn new(cache: Current, key: &Key, token: Token, life: Duration) -> Self {
+    pub(crate) fn new(cache: Current, key: &Key, lock: Lock, token: Token, life: Duration) -> Self {
         let key = key.clone();
         Self(Some(Sent {
             cache,
             key,
+            lock,
             token,
             life,
         }))
@@ -44,6 +46,23 @@ impl Unanswered {
         if let Some(sent) = self.0.take() {
             sent.cache.lost().add(sent.token);
         }
+    }
+
+    /// Its caller waits for it no more, but how it ends will be known: until then so is the token, and it is
+    /// given back if it is `taken`.
+    pub(crate) fn leave(self, taken: impl Future<Output = Result<bool, Error>> + Send + 'static) {
+        if let Some(sent) = &self.0 {
+            sent.cache.lost().add(sent.token);
+        }
+        exec::go_on(async move {
+            let ended = match (taken.await, &self.0) {
+                (Ok(true), Some(sent)) => sent.release().await.is_ok(),
+                (outcome, _) => outcome.is_ok(),
+            };
+            if ended {
+                self.answered();
+            }
+        });
     }
 
     /// This, unless the server has answered.
@@ -82,7 +101,7 @@ impl Drop for Unanswered {
             if released.is_err() {
                 // If the server does not hear of it, the token expires.
                 let (cache, key, token) = (&sent.cache, &sent.key, &sent.token);
-                let _ = release(cache, key, Lock::Lease, token, sent.life).await;
+                let _ = release(cache, key, sent.lock, token, sent.life).await;
             }
         };
         let _ = exec::spawn_on_io(giving_back);
@@ -92,7 +111,7 @@ impl Drop for Unanswered {
 impl Sent {
     async fn release(&self) -> Result<(), Error> {
         let store = self.cache.store();
-        store.release(&self.key, Lock::Lease, &self.token).await
+        store.release(&self.key, self.lock, &self.token).await
     }
 }
 

@@ -135,7 +135,13 @@ impl Cache {
 
     async fn seize_once(&self, key: &Key) -> Result<(Token, Unanswered), Error> {
         let token = Token::fresh();
-        let unanswered = Unanswered::new(Current::Own(self.clone()), key, token, Spec::LEASE);
+        let unanswered = Unanswered::new(
+            Current::Own(self.clone()),
+            key,
+            Lock::Lease,
+            token,
+            Spec::LEASE,
+        );
         match self.shared.store.seize(key, &token, Spec::LEASE).await {
             Ok(()) => Ok((token, unanswered)),
             Err(error) if error.is_passing() => Err(error),

@@ -27,7 +27,6 @@ impl Search {
         let Some(life) = self.place.spec.lease else {
             return self.unfenced(leader).await;
         };
-        let store = self.place.cache.store();
         let mut waited = false;
         let mut lost: Option<Unanswered> = None;
         while !self.outage {
@@ -35,19 +34,14 @@ impl Search {
             let token = Token::fresh();
             leader.lost(token);
             let sent = leader.stamp();
-            let unanswered = self.place.sends(token);
             if let Some(unusable) = self.unusable.take() {
-                let displacing = store.displace(&self.place.key, &unusable, &token, life);
-                let displaced = displacing.await;
-                drop(unanswered.after(&displaced));
-                match displaced {
+                match self.displace(unusable, token, life).await {
                     Ok(true) => return self.hold(leader, token),
                     Ok(false) => continue,
                     Err(_) => break,
                 }
             }
-            let leased = store.lease(&self.place.key, &token, life).await;
-            let unanswered = unanswered.after(&leased);
+            let (leased, unanswered) = self.lease(token, life).await;
             if leased.is_ok()
                 && let Some(lost) = lost.take()
             {
@@ -61,8 +55,7 @@ impl Search {
                 }
                 // Nobody loads under it any more, so it is not waited for.
                 Ok(Leased::Held(dead)) if self.place.cache.lost().take(&dead) => {
-                    let released = store.release(&self.place.key, Lock::Lease, &dead).await;
-                    if released.is_err() {
+                    if self.release(dead).await.is_err() {
                         self.place.cache.lost().add(dead);
                         break;
                     }
@@ -70,7 +63,7 @@ impl Search {
                 Ok(Leased::Unfenced) => return self.unfenced(leader).await,
                 Ok(Leased::Value(json)) => return self.arrived(leader, json, sent),
                 Ok(Leased::Foreign) => {
-                    if store.remove(&self.place.key).await.is_err() {
+                    if self.remove().await.is_err() {
                         break;
                     }
                 }
@@ -124,7 +117,9 @@ impl Search {
             Claim::None => Seen::Bypassed,
             _ => Seen::Loaded,
         });
-        let load = Load::of(Arc::new(self.place), claim, Some(leader));
+        let limit = self.limit();
+        let mut load = Load::of(Arc::new(self.place), claim, Some(leader));
+        load.limit = limit;
         Looked::Load(Box::new(load))
     }
 

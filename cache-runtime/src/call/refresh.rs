@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Looked;
+use super::{Looked, Search};
 use crate::error::{Error, ErrorKind};
 use crate::lease::Token;
 use crate::load::{Claim, Load, Why};
@@ -50,21 +50,21 @@ pub(super) async fn asked(mut place: Place) -> Looked {
 /// nobody waits for it any more.
 async fn lease(place: &Place, life: Duration) -> (Token, Result<Leased, Error>) {
     let token = Token::fresh();
-    let unanswered = place.sends(token);
+    let unanswered = place.sends(Lock::Lease, token);
     let leased = place.cache.store().lease(&place.key, &token, life).await;
     drop(unanswered.after(&leased));
     (token, leased)
 }
 
 /// The refresh of a stale value, if nobody of the fleet is at it and there is room for it.
-pub(super) async fn of_stale(place: &Place) -> Option<Box<Load>> {
-    let permit = place.cache.begin_behind()?;
+pub(super) async fn of_stale(search: &mut Search) -> Option<Box<Load>> {
+    let permit = search.place.cache.begin_behind()?;
     let token = Token::fresh();
-    let life = place.spec.lease.unwrap_or(Spec::LEASE);
-    let claimed = place.cache.store().claim(&place.key, &token, life, false);
-    if !claimed.await.unwrap_or(false) {
+    let life = search.place.spec.lease.unwrap_or(Spec::LEASE);
+    if !search.claim(token, life).await.unwrap_or(false) {
         return None;
     }
+    let place = &search.place;
     let claim = Load::hold(place, token, Lock::Refresh, Why::Behind, None);
     let mut load = Load::of(Arc::new(place.clone()), claim, None);
     load.permit = Some(permit);

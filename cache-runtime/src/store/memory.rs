@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use quick_cache::Weighter;
 use quick_cache::unsync;
 
-use super::{Found, Invalidated, Leased, Left, Lock};
+use super::{Found, Invalidated, Leased, Left, Lock, Waited};
 use crate::key::Key;
 use crate::lease::Token;
 use crate::metrics;
@@ -63,6 +63,7 @@ impl Memory {
         Found {
             json: Some(entry.value.clone()),
             left,
+            waited: Waited::Never,
             watched: false,
         }
     }

@@ -7,7 +7,7 @@ mod reading;
 mod redis;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_redis::Pool;
 
@@ -33,8 +33,31 @@ use crate::testing::Faults;
 pub(crate) struct Found {
     pub(crate) json: Option<Vec<u8>>,
     pub(crate) left: Left,
+    pub(crate) waited: Waited,
     /// The near tier will be told when this changes.
     pub(crate) watched: bool,
+}
+
+/// How long the server was waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Waited {
+    #[default]
+    Never,
+    /// Since then, by who asked for himself.
+    Since(Instant),
+    /// For so long, by whoever asked for many. How long it takes until each of them is told says nothing of
+    /// the server.
+    For(Duration),
+}
+
+impl Waited {
+    pub(crate) fn time(self) -> Duration {
+        match self {
+            Self::Never => Duration::ZERO,
+            Self::Since(asked) => asked.elapsed(),
+            Self::For(time) => time,
+        }
+    }
 }
 
 /// How long a value stays yet.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::failure::ended;
 use crate::error::Error;
@@ -120,6 +121,8 @@ struct Open {
     members: Vec<Member>,
     /// Bytes that its large values are expected to have together.
     room: usize,
+    /// When the first of them came, if they may have to wait for others.
+    joined: Option<Instant>,
 }
 
 /// Where a key ends, and whether its time is asked for.
@@ -141,6 +144,7 @@ impl Open {
             names: Vec::with_capacity(keys * USUAL_KEY),
             members: Vec::with_capacity(keys),
             room: 0,
+            joined: None,
         }
     }
 
@@ -149,6 +153,10 @@ impl Open {
         let (end, left) = (self.names.len(), wanted.left);
         self.members.push(Member { end, left });
         self.room = self.room.saturating_add(wanted.size.room());
+        if self.room > 0 {
+            // One look at the clock a batch: whoever comes later waits for no longer.
+            self.joined.get_or_insert_with(Instant::now);
+        }
         self.batch.waiting().push(Some(waker.clone()));
         Waiter {
             batch: self.batch.clone(),
@@ -171,6 +179,8 @@ impl Open {
             batch: self.batch.clone(),
             names: self.names,
             members: self.members,
+            is_heavy: self.room > 0,
+            joined: self.joined,
         }
     }
 }
@@ -182,11 +192,20 @@ pub(super) struct Sealed {
     members: Vec<Member>,
     /// The places of those who still wait.
     wanted: Vec<usize>,
+    /// It may be answered with large values.
+    pub(super) is_heavy: bool,
+    joined: Option<Instant>,
 }
 
 impl Sealed {
     pub(super) fn len(&self) -> usize {
         self.wanted.len()
+    }
+
+    /// Since when it is waited for, if it is sent now. Of large values one batch goes out after the other;
+    /// else nobody waits here but for a process that has no time for him.
+    pub(super) fn waits_since(&self, now: Instant) -> Instant {
+        self.joined.unwrap_or(now)
     }
 
     /// The keys of those who wait, in their order.
@@ -212,7 +231,7 @@ impl Sealed {
     }
 
     /// Answers each, in the order of the keys.
-    pub(super) fn answer(self, found: Result<Vec<Found>, Error>) {
+    pub(super) fn answer(&self, found: Result<Vec<Found>, Error>) {
         let answers = found.map(|found| {
             let mut answers = Vec::with_capacity(self.members.len());
             answers.resize_with(self.members.len(), || Mutex::new(None));
@@ -347,11 +366,10 @@ impl Queue {
         while self.waiting() > 0 {
             let full = self.full.pop_front();
             let next = full.unwrap_or_else(|| self.take_open());
-            let is_heavy = next.room > 0;
             let sealed = next.seal();
             if sealed.len() > 0 {
                 self.last = sealed.len();
-                self.is_heavy = is_heavy;
+                self.is_heavy = sealed.is_heavy;
                 return Some(sealed);
             }
         }

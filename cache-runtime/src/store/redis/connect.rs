@@ -1,6 +1,7 @@
 //! How a connection is made: one reading of the configuration feeds the pool and the lane.
 
 mod address;
+mod blocking;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod connection;
@@ -16,6 +17,7 @@ use redis::aio::AsyncPushSender;
 use redis::{AsyncConnectionConfig, Client, ProtocolVersion, RedisError, RedisResult};
 
 use self::address::Address;
+pub(super) use self::blocking::Blocking;
 #[cfg(feature = "cluster")]
 use self::cluster::Cluster;
 pub(super) use self::connection::{Connection, Place, redirected};
@@ -188,19 +190,10 @@ impl Connector {
     }
 
     /// A connection for threads that block while they wait, where there is one server.
-    pub(super) fn connect_blocking(&self) -> Option<RedisResult<redis::Connection>> {
+    pub(super) fn connect_blocking(&self) -> Option<RedisResult<Blocking>> {
         let client = self.server.one()?;
-        Some(self.with_deadlines(client.get_connection_with_timeout(self.connect_timeout)))
-    }
-
-    fn with_deadlines(
-        &self,
-        connected: RedisResult<redis::Connection>,
-    ) -> RedisResult<redis::Connection> {
-        let connection = connected?;
-        connection.set_read_timeout(Some(self.response_timeout))?;
-        connection.set_write_timeout(Some(self.response_timeout))?;
-        Ok(connection)
+        let (to_connect, to_answer) = (self.connect_timeout, self.response_timeout);
+        Some(Blocking::connect(client, to_connect, to_answer))
     }
 
     fn settings(&self) -> AsyncConnectionConfig {

@@ -164,5 +164,5 @@ pub(super) fn timed_out() -> RedisError {
 }
 
 pub(super) fn late() -> Error {
-    Error::new(ErrorKind::Timeout, "redis did not answer in time")
+    Error::late()
 }

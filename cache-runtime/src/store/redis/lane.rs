@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::connect::Place;
-use super::failure::{Class, broke, class, timed_out, told};
+use super::deadline::Deadline;
+use super::failure::{Class, broke, class, late, timed_out, told};
 use super::link::{Link, Live};
 use super::pulse::Pulse;
 use crate::error::Error;
@@ -52,14 +53,15 @@ impl<'a> OnTheWay<'a> {
     /// before it gives up.
     async fn wait<T>(
         &mut self,
-        limit: Duration,
+        deadline: &Deadline,
         mut answer: Pin<&mut impl Future<Output = RedisResult<T>>>,
     ) -> RedisResult<T> {
-        if let Ok(answer) = timeout(limit / 2, answer.as_mut()).await {
+        let half = deadline.left / 2;
+        if let Ok(answer) = timeout_at(deadline.since + half, answer.as_mut()).await {
             return answer;
         }
         self.answers_before = self.pulse.answers();
-        let waited = timeout(limit / 2, answer).await;
+        let waited = timeout(half, answer).await;
         waited.unwrap_or_else(|_| Err(timed_out()))
     }
 
@@ -87,29 +89,37 @@ impl Lane {
         self.limit
     }
 
+    /// The deadline of what is asked now.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline::new(self.limit)
+    }
+
     /// Sends commands together; one answer each.
     pub(super) async fn send(
         &self,
         commands: &Pipeline,
         again: Again,
+        deadline: &mut Deadline,
     ) -> Result<Vec<RedisResult<Value>>, Error> {
-        match self.send_once(commands).await? {
-            Err(error) if again == Again::Yes && broke(&error) => {}
+        match self.send_once(commands, deadline).await? {
+            Err(error) if again == Again::Yes && broke(&error) => deadline.spend(),
             answers => return answers.map_err(told),
         }
-        self.send_once(commands).await?.map_err(told)
+        self.send_once(commands, deadline).await?.map_err(told)
     }
 
     async fn send_once(
         &self,
         commands: &Pipeline,
+        deadline: &mut Deadline,
     ) -> Result<RedisResult<Vec<RedisResult<Value>>>, Error> {
-        let mut live = self.link.connection().await?;
+        let mut live = self.link.connection(deadline).await?;
         let mut on_the_way = OnTheWay::on(&live.pulse);
         let answers = {
             let asking = pin!(live.connection.send(commands));
-            on_the_way.wait(self.limit, asking).await
+            on_the_way.wait(deadline, asking).await
         };
+        self.is_worth_telling(deadline, &answers)?;
         let silent = on_the_way.ended_in_silence();
         self.heard(&live, silent, answers.as_ref().err());
         for error in answers
@@ -123,23 +133,51 @@ impl Lane {
     }
 
     /// Sends one command that reads.
-    pub(super) async fn send_one(&self, command: &Cmd) -> Result<RedisResult<Value>, Error> {
-        match self.send_one_once(command).await? {
-            Err(error) if broke(&error) => self.send_one_once(command).await,
+    pub(super) async fn send_one(
+        &self,
+        command: &Cmd,
+        deadline: &mut Deadline,
+    ) -> Result<RedisResult<Value>, Error> {
+        match self.send_one_once(command, deadline).await? {
+            Err(error) if broke(&error) => {
+                deadline.spend();
+                self.send_one_once(command, deadline).await
+            }
             answer => Ok(answer),
         }
     }
 
-    async fn send_one_once(&self, command: &Cmd) -> Result<RedisResult<Value>, Error> {
-        let mut live = self.link.connection().await?;
+    async fn send_one_once(
+        &self,
+        command: &Cmd,
+        deadline: &mut Deadline,
+    ) -> Result<RedisResult<Value>, Error> {
+        let mut live = self.link.connection(deadline).await?;
         let mut on_the_way = OnTheWay::on(&live.pulse);
         let answer = {
             let asking = pin!(live.connection.send_one(command));
-            on_the_way.wait(self.limit, asking).await
+            on_the_way.wait(deadline, asking).await
         };
+        self.is_worth_telling(deadline, &answer)?;
         let silent = on_the_way.ended_in_silence();
         self.heard(&live, silent, answer.as_ref().err());
         Ok(answer)
+    }
+
+    /// An error if it was late, but waited for for too short a time to tell more of the connection than
+    /// a caller who leaves: most of the deadline had gone by when it was sent.
+    fn is_worth_telling<T>(
+        &self,
+        deadline: &Deadline,
+        answer: &RedisResult<T>,
+    ) -> Result<(), Error> {
+        let is_late = answer
+            .as_ref()
+            .is_err_and(|error| class(error) == Class::Late);
+        if is_late && deadline.left < self.limit / 2 {
+            return Err(late());
+        }
+        Ok(())
     }
 
     /// What an answer, or an error in the place of one, says about the connection and the server.
@@ -171,6 +209,11 @@ impl Lane {
         self.link.settle().await
     }
 
+    /// Whether it has ever had a connection.
+    pub(super) fn was_connected(&self) -> bool {
+        self.link.was_connected()
+    }
+
     pub(super) fn is_cluster(&self) -> bool {
         self.link.is_cluster()
     }
@@ -180,14 +223,14 @@ impl Lane {
         if !self.is_cluster() {
             return Ok(Place::Master);
         }
-        let live = self.link.connection().await?;
+        let live = self.link.connection(&mut self.deadline()).await?;
         live.connection.place_of(key).map_err(told)
     }
 
     /// Has it found out behind everybody's back who has which keys now.
     pub(super) async fn ask_for_owners(&self) {
         if self.is_cluster()
-            && let Ok(live) = self.link.connection().await
+            && let Ok(live) = self.link.connection(&mut self.deadline()).await
         {
             live.connection.ask_for_owners();
         }

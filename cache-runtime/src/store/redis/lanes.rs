@@ -142,13 +142,9 @@ impl Lanes {
         if exec::is_waiting()
             && !wanted.left
             && wanted.size == Size::Small
-            && let Some(json) = self.threads.get(wanted.name)
+            && let Some(found) = self.threads.get(wanted.name)
         {
-            let found = |json| Found {
-                json,
-                ..Found::default()
-            };
-            return Reading::now(json.map(found));
+            return Reading::now(found);
         }
         match self.last() {
             Some(bundle) => Reading::Together(bundle.to_read(wanted.size).get(wanted)),
@@ -177,11 +173,13 @@ impl Lanes {
     ) -> Result<Vec<RedisResult<Value>>, Error> {
         self.health.check()?;
         if let Some(bundle) = self.of_caller().await {
-            return bundle.to_write(&commands).send(&commands, again).await;
+            let lane = bundle.to_write(&commands);
+            return lane.send(&commands, again, &mut lane.deadline()).await;
         }
         let io = self.io.clone();
         let sending = exec::on_io(self.limit, async move {
-            io.to_write(&commands).send(&commands, again).await
+            let lane = io.to_write(&commands);
+            lane.send(&commands, again, &mut lane.deadline()).await
         });
         sending.await?.unwrap_or_else(|| Err(late()))
     }

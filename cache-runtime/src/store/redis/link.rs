@@ -26,6 +26,7 @@ use tokio::time::timeout;
 
 use self::trial::Trial;
 use super::connect::{Connection, Connector};
+use super::deadline::Deadline;
 use super::debts::Debts;
 use super::failure::{Class, class, ended, late, told};
 use super::health::{AsOf, Health, prove};
@@ -101,6 +102,10 @@ impl Link {
         self.connector.is_cluster()
     }
 
+    pub(super) fn was_connected(&self) -> bool {
+        self.state().made > 0
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -120,9 +125,13 @@ impl Link {
         }
     }
 
-    /// The connection, if there is one that may be used or that is worth waiting for.
-    pub(super) async fn connection(self: &Arc<Self>) -> Result<Live, Error> {
-        let (attempt, limit) = {
+    /// The connection, if there is one that may be used or that is worth waiting for. Waiting for the
+    /// first has a deadline of its own.
+    pub(super) async fn connection(
+        self: &Arc<Self>,
+        deadline: &mut Deadline,
+    ) -> Result<Live, Error> {
+        let (attempt, is_first) = {
             let mut state = self.state();
             if self.let_go_of_an_unfit_one(&mut state) {
                 drop(state);
@@ -137,18 +146,25 @@ impl Link {
             }
             self.health.check()?;
             let has_live = state.live.is_some();
-            let limit = match state.made {
-                0 => self.connector.connect_limit() + self.connector.response_timeout(),
-                _ => self.connector.response_timeout(),
-            };
+            let is_first = state.made == 0;
             let trial = self.try_another(&mut state);
             let is_suspect = has_live && !trial.may_be_well;
             if is_suspect || self.health.is_in_doubt() {
                 return Err(out_of_reach());
             }
-            (trial.next_attempt(), limit)
+            (trial.next_attempt(), is_first)
         };
-        match timeout(limit, attempt).await {
+        let response_timeout = self.connector.response_timeout();
+        let limit = match is_first {
+            true => self.connector.connect_limit() + response_timeout,
+            false => deadline.left,
+        };
+        let connected = timeout(limit, attempt).await;
+        match is_first {
+            true => *deadline = Deadline::new(response_timeout),
+            false => deadline.spend(),
+        }
+        match connected {
             Err(_) => Err(late()),
             // Its runtime ends.
             Ok(None) => Err(ended()),
@@ -197,7 +213,8 @@ impl Link {
 
     /// Makes up for what is owed, now.
     pub(super) async fn settle(self: &Arc<Self>) -> Result<(), Error> {
-        let mut live = self.connection().await?;
+        let mut deadline = Deadline::new(self.connector.response_timeout());
+        let mut live = self.connection(&mut deadline).await?;
         let settled = self.debts.make_up(&mut live.connection).await;
         if let Err(error) = &settled {
             self.look_at(live.number, error);

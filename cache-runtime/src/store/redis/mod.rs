@@ -3,6 +3,7 @@
 mod batch;
 mod compare;
 mod connect;
+mod deadline;
 mod debts;
 mod exclusive;
 mod failure;

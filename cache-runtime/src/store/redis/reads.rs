@@ -23,21 +23,28 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisResult, Value};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::batch::{Behind, Queue, Sealed, Turn, Waiter, Wanted};
+use super::deadline::Deadline;
 use super::failure::{late, read, told, unfit};
 use super::lane::{Again, Lane};
+use super::patience::patiently;
 use crate::error::Error;
 use crate::key::OnServer;
-use crate::store::{Found, Left};
+use crate::store::{Found, Left, Waited};
 
 /// The reads of one lane.
 pub(super) struct Reads {
     lane: Arc<Lane>,
     queue: Mutex<Queue>,
-    /// Bounds a batch; each of its callers has an answer by then.
+    /// How long one answer may take, where a first connection has to be made for it.
     limit: Duration,
 }
+
+/// A lone read that is not answered by then is not waited for before more is sent: a server that is well
+/// takes far less.
+pub(super) const USUAL: Duration = Duration::from_millis(5);
 
 impl Reads {
     pub(super) fn new(lane: Arc<Lane>, limit: Duration) -> Self {
@@ -71,9 +78,11 @@ impl Reads {
             // Boxed, or each lone read would have room for this one, which is larger.
             return Box::pin(self.get_with_time(wanted.name)).await;
         }
-        let json = string(self.lane.send_one(&get(wanted.name)).await?)?;
+        let mut deadline = self.lane.deadline();
+        let json = string(self.lane.send_one(&get(wanted.name), &mut deadline).await?)?;
         Ok(Found {
             json,
+            waited: Waited::Since(deadline.began().into_std()),
             ..Found::default()
         })
     }
@@ -83,16 +92,21 @@ impl Reads {
         let mut commands = Pipeline::with_capacity(2);
         commands.add_command(get(name));
         commands.cmd("PTTL").arg(name);
-        let answers = self.lane.send(&commands, Again::Yes).await?;
-        let [value, left] = answers.try_into().map_err(|_| unfit())?;
+        let mut deadline = self.lane.deadline();
+        let sending = self.lane.send(&commands, Again::Yes, &mut deadline);
+        let [value, left] = sending.await?.try_into().map_err(|_| unfit())?;
         Ok(Found {
             json: string(value)?,
             left: time_left(left)?,
+            waited: Waited::Since(deadline.began().into_std()),
             watched: false,
         })
     }
 
-    async fn send(&self) {
+    /// Sends what waits, one batch after the other. One that takes a good part of the deadline is left to
+    /// itself, so that nobody waits first for it and then for his own. But not where it is this process that
+    /// has too much to do: all would be sent at once, and the answers to all be late.
+    async fn send(self: &Arc<Self>) {
         let mut wide = self.queue().was_wide();
         loop {
             if wide {
@@ -102,8 +116,27 @@ impl Reads {
                 return;
             };
             wide = batch.len() > 1;
-            let asking = tokio::time::timeout(self.limit, self.ask(&batch));
-            let answers = asking.await.unwrap_or_else(|_| Err(late()));
+            let now = Instant::now();
+            let end = self.end_of(&batch, now);
+            if end <= now {
+                batch.answer(Err(late()));
+                continue;
+            }
+            let heavy = batch.is_heavy;
+            let batch = Arc::new(batch);
+            let mut asking = Box::pin(self.clone().ask(batch.clone(), now));
+            let answered = match heavy {
+                true => timeout_at(end, asking.as_mut()).await.ok(),
+                false => patiently(self.lane.limit() / 4, asking.as_mut()).await,
+            };
+            let Some(answers) = answered else {
+                if heavy {
+                    // What it comes to still says something of the server.
+                    batch.answer(Err(late()));
+                }
+                tokio::spawn(async move { batch.answer(asking.await) });
+                continue;
+            };
             let done = !wide && self.queue().leave();
             batch.answer(answers);
             if done {
@@ -112,21 +145,31 @@ impl Reads {
         }
     }
 
+    /// When nobody waits any more for a batch of large values: one deadline after the first of its callers
+    /// came, but for what it takes to connect at first. Of small ones nobody waits before they are sent.
+    fn end_of(&self, batch: &Sealed, now: Instant) -> Instant {
+        let limit = match self.lane.was_connected() {
+            true => self.lane.limit(),
+            false => self.limit,
+        };
+        batch.waits_since(now) + limit
+    }
+
     /// Waits for the end of a lone read, but not for ever: its caller may not look at it any more,
     /// as a stream of calls whose consumer does something else.
     async fn wait_behind(&self, behind: &mut Behind) {
-        const USUAL: Duration = Duration::from_millis(5);
         let longest = match behind.is_heavy {
             true => self.lane.limit(),
             false => USUAL,
         };
         // Over, or ended: what waits is sent.
-        let _ = tokio::time::timeout(longest, &mut behind.end).await;
+        let _ = timeout(longest, &mut behind.end).await;
     }
 
     /// All keys as one MGET, and in the same pipeline a PTTL for each that needs it.
-    async fn ask(&self, batch: &Sealed) -> Result<Vec<Found>, Error> {
+    async fn ask(self: Arc<Self>, batch: Arc<Sealed>, now: Instant) -> Result<Vec<Found>, Error> {
         const COMMAND: &str = "MGET";
+        let mut deadline = Deadline::from(now, self.lane.limit());
         let bytes = COMMAND.len() + batch.name_bytes();
         let mut mget = Cmd::with_capacity(1 + batch.len(), bytes);
         mget.arg(COMMAND);
@@ -134,18 +177,20 @@ impl Reads {
             mget.arg(name);
         }
         if !batch.lefts().any(|left| left) {
-            let values = list(self.lane.send_one(&mget).await?.map_err(told)?)?;
-            return found(values, batch, Vec::new());
+            let answer = self.lane.send_one(&mget, &mut deadline).await?;
+            let values = list(answer.map_err(told)?)?;
+            return found(values, &batch, Vec::new(), waited(&batch, now, &deadline));
         }
         let mut commands = Pipeline::new();
         commands.add_command(mget);
         for (name, _) in batch.names().zip(batch.lefts()).filter(|(_, left)| *left) {
             commands.cmd("PTTL").arg(name);
         }
-        let mut answers = self.lane.send(&commands, Again::Yes).await?;
+        let sending = self.lane.send(&commands, Again::Yes, &mut deadline);
+        let mut answers = sending.await?;
         let times = answers.split_off(1);
         let values: Value = read(answers.pop().ok_or_else(unfit)?)?;
-        found(list(values)?, batch, times)
+        found(list(values)?, &batch, times, waited(&batch, now, &deadline))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -256,10 +301,21 @@ impl Drop for Sending {
     }
 }
 
+/// How long a batch was waited for that was sent at `now` and is answered.
+fn waited(batch: &Sealed, now: Instant, deadline: &Deadline) -> Waited {
+    // It begins later where the first connection had to be made.
+    let since = match deadline.began() > now {
+        true => deadline.began(),
+        false => batch.waits_since(now),
+    };
+    Waited::For(since.elapsed())
+}
+
 fn found(
     values: Vec<Value>,
     batch: &Sealed,
     times: Vec<RedisResult<Value>>,
+    waited: Waited,
 ) -> Result<Vec<Found>, Error> {
     if values.len() != batch.len() {
         return Err(unfit());
@@ -273,6 +329,7 @@ fn found(
         Ok(Found {
             json: bytes(value)?,
             left,
+            waited,
             watched: false,
         })
     };

@@ -12,18 +12,19 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::{Cmd, Connection, ConnectionLike, RedisError, RedisResult, Value};
+use redis::{Cmd, RedisError, RedisResult, Value};
 
 use super::batch::MOST_KEYS;
-use super::connect::Connector;
+use super::connect::{Blocking, Connector};
 use super::failure::{Class, class, told, unfit};
 use super::health::{AsOf, Health};
-use super::reads::{bytes, list, string};
+use super::reads::{USUAL, bytes, list, string};
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
+use crate::store::{Found, Waited};
 
 /// From one attempt to connect to the next.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -47,7 +48,7 @@ struct Queue {
 }
 
 struct Held {
-    connection: Connection,
+    connection: Blocking,
     as_of: AsOf,
     /// The last command; its room is for the next one.
     command: Vec<u8>,
@@ -90,6 +91,20 @@ impl Slot {
         }
     }
 
+    /// Waits until then at most.
+    fn wait_until(&self, end: Instant) -> Option<Word> {
+        loop {
+            if let Some(word) = self.word().take() {
+                return Some(word);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+
     fn word(&self) -> MutexGuard<'_, Option<Word>> {
         self.word.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,10 +130,7 @@ impl Threads {
 
     /// What stands under a key, by blocking this thread; none if it is to be asked by way of the
     /// lanes.
-    pub(super) fn get(
-        self: &Arc<Self>,
-        name: OnServer<'_>,
-    ) -> Option<Result<Option<Vec<u8>>, Error>> {
+    pub(super) fn get(self: &Arc<Self>, name: OnServer<'_>) -> Option<Result<Found, Error>> {
         if !self.connected.load(Ordering::Acquire) {
             self.connect_behind();
             return None;
@@ -127,11 +139,32 @@ impl Threads {
             Turn::Alone(leading) => return leading.ask_alone(name),
             Turn::Wait(slot) => slot,
         };
-        match slot.wait() {
-            Word::Answer(answer) => Some(answer),
+        let came = Instant::now();
+        match self.wait(&slot, came + USUAL)? {
+            Word::Answer(answer) => Some(answer.map(|json| found(json, came))),
             Word::Elsewhere => None,
             Word::Lead(held) => self.lead(held, name),
         }
+    }
+
+    /// What a thread that waits is told. None if nobody takes its key along for so long: the connection has
+    /// one command on its way at a time, and where that is slow, nobody waits first for it and then for
+    /// his own.
+    fn wait(&self, slot: &Arc<Slot>, end: Instant) -> Option<Word> {
+        let word = slot.wait_until(end);
+        if word.is_some() {
+            return word;
+        }
+        {
+            let waiting = &mut self.queue().waiting;
+            let at = waiting.iter().position(|of| Arc::ptr_eq(&of.slot, slot));
+            if let Some(at) = at {
+                waiting.remove(at);
+                return None;
+            }
+        }
+        // Its key is on its way, or the lead is.
+        Some(slot.wait())
     }
 
     pub(super) fn close(&self) {
@@ -161,11 +194,7 @@ impl Threads {
         Turn::Wait(slot)
     }
 
-    fn lead(
-        &self,
-        held: Option<Box<Held>>,
-        name: OnServer<'_>,
-    ) -> Option<Result<Option<Vec<u8>>, Error>> {
+    fn lead(&self, held: Option<Box<Held>>, name: OnServer<'_>) -> Option<Result<Found, Error>> {
         let mut leading = Leading {
             threads: self,
             held,
@@ -178,7 +207,8 @@ impl Threads {
         if batch.0.is_empty() {
             return leading.ask_alone(name);
         }
-        let asked = leading.ask_for(name, &batch.0);
+        let now = Instant::now();
+        let asked = leading.ask_for(name, &batch.0, now);
         // The next one is on its way while these answers are given out.
         drop(leading);
         match asked? {
@@ -189,7 +219,7 @@ impl Threads {
             Ok(mut answers) => {
                 let rest = answers.split_off(1);
                 batch.answer(rest.into_iter().map(Ok));
-                answers.pop().map(Ok)
+                answers.pop().map(|json| Ok(found(json, now)))
             }
         }
     }
@@ -255,6 +285,14 @@ fn pack_get(name: OnServer<'_>, command: &mut Vec<u8>) {
     command.extend_from_slice(b"\r\n");
 }
 
+fn found(json: Option<Vec<u8>>, asked: Instant) -> Found {
+    Found {
+        json,
+        waited: Waited::Since(asked),
+        ..Found::default()
+    }
+}
+
 /// The lanes see the same server and say what is the matter with it.
 fn trace(error: &RedisError) {
     tracing::debug!(code = error.code(), "a connection for threads was not made");
@@ -268,15 +306,16 @@ struct Leading<'a> {
 }
 
 impl Leading<'_> {
-    fn ask_alone(mut self, name: OnServer<'_>) -> Option<Result<Option<Vec<u8>>, Error>> {
-        match self.ask(|command| pack_get(name, command))? {
+    fn ask_alone(mut self, name: OnServer<'_>) -> Option<Result<Found, Error>> {
+        let now = Instant::now();
+        match self.ask(|command| pack_get(name, command), now)? {
             // Nearly always. The rest is moved about more than once.
-            Ok(Value::BulkString(json)) => Some(Ok(Some(json))),
-            answer => Some(string(answer)),
+            Ok(Value::BulkString(json)) => Some(Ok(found(Some(json), now))),
+            answer => Some(string(answer).map(|json| found(json, now))),
         }
     }
 
-    fn ask_for(&mut self, name: OnServer<'_>, others: &[Waiting]) -> Option<Asked> {
+    fn ask_for(&mut self, name: OnServer<'_>, others: &[Waiting], now: Instant) -> Option<Asked> {
         let mut mget = Cmd::new();
         mget.arg("MGET").arg(name);
         for waiting in others {
@@ -284,7 +323,7 @@ impl Leading<'_> {
         }
         let count = 1 + others.len();
         let pack = |command: &mut Vec<u8>| mget.write_packed_command(command);
-        let values = self.ask(pack)?.map_err(told).and_then(list);
+        let values = self.ask(pack, now)?.map_err(told).and_then(list);
         let values = values.and_then(|values| match values.len() == count {
             true => values.into_iter().map(bytes).collect(),
             false => Err(unfit()),
@@ -293,7 +332,7 @@ impl Leading<'_> {
     }
 
     /// None if it is to be asked by way of the lanes, which also find out what is wrong.
-    fn ask(&mut self, pack: impl FnOnce(&mut Vec<u8>)) -> Option<RedisResult<Value>> {
+    fn ask(&mut self, pack: impl FnOnce(&mut Vec<u8>), now: Instant) -> Option<RedisResult<Value>> {
         let health = &self.threads.health;
         let mut held = self.held.take()?;
         if held.as_of != health.as_of() {
@@ -301,7 +340,7 @@ impl Leading<'_> {
         }
         held.command.clear();
         pack(&mut held.command);
-        let answer = match held.connection.req_packed_command(&held.command) {
+        let answer = match held.connection.ask(&held.command, now) {
             Ok(Value::BulkString(value)) => Ok(Value::BulkString(value)),
             answer => answer.and_then(Value::extract_error),
         };

@@ -1,0 +1,118 @@
+//! What a call asks the server after its read, all within the one deadline of the call.
+//!
+//! A server that has answered all so far in less than half of it is left to the deadline of its
+//! connection, which has a whole one for each answer and patience with a process that is too busy to
+//! read it. So a call is late by a deadline where the server is slow or silent, and by one and a half at
+//! most where it was getting slow and then fell silent.
+
+use std::time::{Duration, Instant};
+
+use super::Search;
+use crate::cache::Unanswered;
+use crate::error::Error;
+use crate::exec::{self, Work};
+use crate::lease::Token;
+use crate::store::{Leased, Lock};
+
+impl Search {
+    /// What the read took is spent. Only now, since a hit has no use for it, nor time to look at a clock.
+    pub(super) fn has_read(&mut self) {
+        let waited = std::mem::take(&mut self.waited);
+        self.spend(waited.time());
+    }
+
+    /// How long the next answer may take, if for less than any.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        let whole = self.place.cache.response_timeout();
+        (self.left <= whole / 2).then_some(self.left)
+    }
+
+    fn spend(&mut self, time: Duration) {
+        self.left = self.left.saturating_sub(time);
+    }
+
+    /// With what is left to be made up for if there was no answer.
+    pub(super) async fn lease(
+        &mut self,
+        token: Token,
+        life: Duration,
+    ) -> (Result<Leased, Error>, Option<Unanswered>) {
+        let (cache, key) = (self.place.cache.clone(), self.place.key.clone());
+        let leasing = async move { cache.store().lease(&key, &token, life).await };
+        let is_ours = |leased: &Leased| matches!(leased, Leased::Ours);
+        self.take(Lock::Lease, token, Box::pin(leasing), is_ours)
+            .await
+    }
+
+    pub(super) async fn displace(
+        &mut self,
+        unusable: Vec<u8>,
+        token: Token,
+        life: Duration,
+    ) -> Result<bool, Error> {
+        let (cache, key) = (self.place.cache.clone(), self.place.key.clone());
+        let displacing = async move { cache.store().displace(&key, &unusable, &token, life).await };
+        self.take(Lock::Lease, token, Box::pin(displacing), |ours| *ours)
+            .await
+            .0
+    }
+
+    pub(super) async fn claim(&mut self, token: Token, life: Duration) -> Result<bool, Error> {
+        let (cache, key) = (self.place.cache.clone(), self.place.key.clone());
+        let claiming = async move { cache.store().claim(&key, &token, life, false).await };
+        self.take(Lock::Refresh, token, Box::pin(claiming), |ours| *ours)
+            .await
+            .0
+    }
+
+    async fn take<T: Send + 'static>(
+        &mut self,
+        lock: Lock,
+        token: Token,
+        taking: Work<Result<T, Error>>,
+        is_ours: fn(&T) -> bool,
+    ) -> (Result<T, Error>, Option<Unanswered>) {
+        let unanswered = self.place.sends(lock, token);
+        match self.ask(taking).await {
+            Ok(taken) => {
+                let unanswered = unanswered.after(&taken);
+                (taken, unanswered)
+            }
+            Err(taking) => {
+                unanswered.leave(async move { taking.await.map(|taken| is_ours(&taken)) });
+                (Err(Error::late()), None)
+            }
+        }
+    }
+
+    pub(super) async fn release(&mut self, token: Token) -> Result<(), Error> {
+        let (cache, key) = (self.place.cache.clone(), self.place.key.clone());
+        let releasing = async move { cache.store().release(&key, Lock::Lease, &token).await };
+        self.end(Box::pin(releasing)).await
+    }
+
+    pub(super) async fn remove(&mut self) -> Result<(), Error> {
+        let (cache, key) = (self.place.cache.clone(), self.place.key.clone());
+        let removing = async move { cache.store().remove(&key).await.map(drop) };
+        self.end(Box::pin(removing)).await
+    }
+
+    async fn end(&mut self, ending: Work<Result<(), Error>>) -> Result<(), Error> {
+        self.ask(ending).await.unwrap_or_else(|ending| {
+            exec::go_on(async move { drop(ending.await) });
+            Err(Error::late())
+        })
+    }
+
+    /// Waits for as long as is left. What is not there by then is handed back, to go on behind: that its
+    /// caller has no time for it says nothing of the server, and how it ends does.
+    async fn ask<T>(&mut self, asking: Work<T>) -> Result<T, Work<T>> {
+        let began = Instant::now();
+        let answer = match self.limit() {
+            None => Ok(asking.await),
+            Some(limit) => exec::within_or_back(limit, asking).await,
+        };
+        self.spend(began.elapsed());
+        answer
+    }
+}

@@ -1,0 +1,232 @@
+//! A connection of threads, which are blocked while they wait: a command and its answer have one
+//! deadline together.
+//!
+//! The one of redis-rs has a deadline for each piece in which an answer comes, and a network that drips
+//! would keep a thread for as many of them as there are pieces. So the socket is our own, and redis-rs
+//! only says what the bytes mean. With TLS in between it is a connection of redis-rs; there, what took
+//! too long is seen afterwards.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use redis::{
+    Client, Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, Parser, RedisResult, Value, cmd,
+};
+
+pub(in super::super) struct Blocking {
+    wire: Wire,
+    /// How long one answer may take.
+    limit: Duration,
+}
+
+enum Wire {
+    Own(Own),
+    Tls(redis::Connection),
+}
+
+impl Blocking {
+    pub(super) fn connect(
+        client: &Client,
+        to_connect: Duration,
+        limit: Duration,
+    ) -> RedisResult<Self> {
+        let info = client.get_connection_info();
+        let wire = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => Wire::Own(Own::connect(
+                Socket::tcp(host, *port, to_connect)?,
+                info,
+                limit,
+            )?),
+            ConnectionAddr::Unix(path) => {
+                Wire::Own(Own::connect(Socket::unix(path)?, info, limit)?)
+            }
+            _ => {
+                let connection = client.get_connection_with_timeout(to_connect)?;
+                connection.set_read_timeout(Some(limit))?;
+                connection.set_write_timeout(Some(limit))?;
+                Wire::Tls(connection)
+            }
+        };
+        Ok(Self { wire, limit })
+    }
+
+    /// The answer to a command that is sent now. After an error of the connection it is of no use any more:
+    /// what is late would be taken for the next answer.
+    pub(in super::super) fn ask(&mut self, command: &[u8], now: Instant) -> RedisResult<Value> {
+        match &mut self.wire {
+            Wire::Own(own) => own.ask(command, now, self.limit),
+            Wire::Tls(connection) => {
+                let answer = connection.req_packed_command(command)?;
+                match now.elapsed() > self.limit {
+                    true => Err(late().into()),
+                    false => Ok(answer),
+                }
+            }
+        }
+    }
+}
+
+struct Own {
+    socket: Socket,
+    parser: Parser,
+}
+
+impl Own {
+    fn connect(socket: Socket, info: &ConnectionInfo, limit: Duration) -> RedisResult<Self> {
+        socket.set_read_timeout(limit)?;
+        socket.set_write_timeout(limit)?;
+        let parser = Parser::new();
+        let mut own = Self { socket, parser };
+        let settings = info.redis_settings();
+        if let Some(password) = settings.password() {
+            let mut auth = cmd("AUTH");
+            auth.arg(settings.username()).arg(password);
+            own.run(&auth, limit)?;
+        }
+        if settings.db() != 0 {
+            own.run(cmd("SELECT").arg(settings.db()), limit)?;
+        }
+        Ok(own)
+    }
+
+    fn run(&mut self, command: &Cmd, limit: Duration) -> RedisResult<Value> {
+        let answer = self.ask(&command.get_packed_command(), Instant::now(), limit);
+        answer.and_then(Value::extract_error)
+    }
+
+    fn ask(&mut self, command: &[u8], now: Instant, limit: Duration) -> RedisResult<Value> {
+        let mut within = Within {
+            socket: &mut self.socket,
+            end: now + limit,
+            writes: 0,
+            reads: 0,
+        };
+        within.write_all(command)?;
+        let answer = self.parser.parse_value(&mut within)?;
+        let (writes, reads) = (within.writes, within.reads);
+        // Nearly always it was one of each.
+        if writes > 1 {
+            self.socket.set_write_timeout(limit)?;
+        }
+        if reads > 1 {
+            self.socket.set_read_timeout(limit)?;
+        }
+        Ok(answer)
+    }
+}
+
+/// A socket until a moment. It has the whole time as its own limit for what is written first and read
+/// first, and is given what is left of it only for what comes after that.
+struct Within<'a> {
+    socket: &'a mut Socket,
+    end: Instant,
+    writes: u32,
+    reads: u32,
+}
+
+impl Within<'_> {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        // A limit of zero would be none.
+        match left.is_zero() {
+            true => Err(late()),
+            false => Ok(left),
+        }
+    }
+}
+
+impl Read for Within<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        if self.reads > 1 {
+            self.socket.set_read_timeout(self.left()?)?;
+        }
+        self.socket.read(into)
+    }
+}
+
+impl Write for Within<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writes += 1;
+        if self.writes > 1 {
+            self.socket.set_write_timeout(self.left()?)?;
+        }
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn tcp(host: &str, port: u16, limit: Duration) -> io::Result<Self> {
+        let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in (host, port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, limit) {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(Self::Tcp(stream));
+                }
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    #[cfg(unix)]
+    fn unix(path: &Path) -> io::Result<Self> {
+        UnixStream::connect(path).map(Self::Unix)
+    }
+
+    #[cfg(not(unix))]
+    fn unix(_path: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn set_read_timeout(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(Some(limit)),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.set_read_timeout(Some(limit)),
+        }
+    }
+
+    fn set_write_timeout(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_write_timeout(Some(limit)),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.set_write_timeout(Some(limit)),
+        }
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(into),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read(into),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+}
+
+fn late() -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}

@@ -1,0 +1,74 @@
+//! A server that answers everything, but slowly, makes no caller later than by one deadline.
+
+use std::time::Duration;
+
+use cache_runtime::{Cache, Config, read_through};
+
+use crate::proxy::Proxy;
+use crate::scenarios::answers::Answer;
+use crate::scenarios::slow::{self, Figures};
+use crate::scenarios::{KINDS, Kind};
+use crate::support::Server;
+
+/// Long, so that what a busy machine adds is little beside it.
+const DEADLINE: Duration = Duration::from_millis(400);
+
+fn seen(kind: Kind, callers: u64, delay: Duration) -> Figures {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let config = Config::new(proxy.url()).response_timeout(DEADLINE);
+    let cache = Cache::new(config).unwrap();
+    slow::run(kind, &cache, &proxy, callers, delay)
+}
+
+#[test]
+fn a_lone_caller_waits_for_one_deadline_in_all() {
+    for kind in KINDS {
+        // Each answer is there in time, and so is a hit; a miss would wait for three.
+        let seen = seen(kind, 1, DEADLINE * 7 / 10);
+        assert_eq!(seen.hits, 1, "{kind}: {seen:?}");
+        assert!(
+            seen.missing.worst() < DEADLINE * 13 / 10,
+            "{kind}: {seen:?}"
+        );
+        assert_eq!(seen.stored.errors + seen.missing.errors, 0);
+        assert_eq!(seen.outages, 0, "{kind}: it is slow, not away");
+    }
+}
+
+#[test]
+fn a_thousand_callers_wait_for_their_own_answers_and_not_for_each_other() {
+    for kind in KINDS {
+        let seen = seen(kind, 1000, DEADLINE * 6 / 10);
+        let worst = seen.stored.worst().max(seen.missing.worst());
+        let of_machine = 2 * seen.quick.worst();
+        assert!(worst < DEADLINE * 5 / 4 + of_machine, "{kind}: {seen:?}");
+        assert_eq!(seen.stored.errors + seen.missing.errors, 0);
+    }
+}
+
+#[test]
+fn a_value_that_drips_keeps_a_thread_for_one_deadline() {
+    #[read_through(name = "drips", ttl = 600)]
+    fn drips(n: u64) -> String {
+        format!("{n:02000}")
+    }
+
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let config = Config::new(proxy.url()).response_timeout(DEADLINE);
+    let cache = Cache::new(config).unwrap();
+    let _inside = cache.enter();
+    // The connection for threads is made behind the first of them, beside those of the lanes.
+    while server.connections() < 3 {
+        drips(7);
+    }
+    // Each piece is there in time; the whole takes four deadlines.
+    proxy.drip(200, DEADLINE * 2 / 5);
+    for _ in 0..3 {
+        let answer = Answer::of_sync(|| drips(7), format!("{:02000}", 7));
+        assert!(answer.right);
+        assert!(answer.took < DEADLINE * 3 / 2, "{answer:?}");
+    }
+    proxy.flow();
+}
