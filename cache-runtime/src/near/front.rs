@@ -9,6 +9,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::BuildHasher;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -76,6 +77,16 @@ impl Parts {
 
     fn is(&self, parts: &str) -> bool {
         self.text[..usize::from(self.length)] == *parts.as_bytes()
+    }
+}
+
+/// With the thread. What a copy's destructor looks for may be gone already, and a panic here would end
+/// the process.
+impl Drop for Front {
+    fn drop(&mut self) {
+        let seats = std::mem::take(&mut self.seats);
+        // It has told of itself.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(seats)));
     }
 }
 

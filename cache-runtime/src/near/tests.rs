@@ -291,6 +291,33 @@ fn the_destructor_of_a_copy_runs_under_no_lock() {
     assert!(near.copies.is_empty());
 }
 
+/// A destructor that does not find what it needs.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("it is gone");
+    }
+}
+
+#[test]
+fn a_thread_whose_copies_cannot_be_dropped_ends_all_the_same() {
+    let near = near();
+    let watch = near.watch(&key(1)).unwrap();
+    let life = watch.life(None, AGE, 8, &counters()).unwrap();
+    watch.keep(Copied::new(life, Panics));
+    let thread = thread::spawn({
+        let near = near.clone();
+        move || {
+            let key = key(1).to_string();
+            front::keep(near.get(&key).unwrap(), &wanted(&near, &key));
+            // Nobody else has it now.
+            near.forget(&self::key(1));
+        }
+    });
+    thread.join().unwrap();
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Watch,
