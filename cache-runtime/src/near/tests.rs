@@ -306,14 +306,11 @@ fn a_thread_whose_copies_cannot_be_dropped_ends_all_the_same() {
     let watch = near.watch(&key(1)).unwrap();
     let life = watch.life(None, AGE, 8, &counters()).unwrap();
     watch.keep(Copied::new(life, Panics));
-    let thread = thread::spawn({
-        let near = near.clone();
-        move || {
-            let key = key(1).to_string();
-            front::keep(near.get(&key).unwrap(), &wanted(&near, &key));
-            // Nobody else has it now.
-            near.forget(&self::key(1));
-        }
+    let thread = thread::spawn(move || {
+        let text = key(1).to_string();
+        front::keep(near.get(&text).unwrap(), &wanted(&near, &text));
+        // Nobody else has it now.
+        near.forget(&key(1));
     });
     thread.join().unwrap();
 }
