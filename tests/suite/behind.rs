@@ -45,7 +45,7 @@ fn a_source_that_fails_is_asked_once_per_retry_by_the_whole_fleet() {
     if !is_own_process(ONCE) {
         let server = Server::start();
         FAILS.store(false, Relaxed);
-        let first = runtime.block_on(server.cache().scope(load()));
+        let first = runtime.block_on(server.patient().scope(load()));
         assert_eq!(first, Ok(7));
         let told = together(ONCE, 4, &[("URL", &server.url())]);
         let rounds = told.sum("bodies");
@@ -89,7 +89,7 @@ fn the_body_of_a_refresh_runs_where_its_caller_runs() {
     }
 
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("of the caller")
         .enable_all()
@@ -165,7 +165,7 @@ async fn shutdown_waits_for_what_goes_on_behind() {
     }
 
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     cache
         .scope(async {
             assert_eq!(load().await, 1);
@@ -188,7 +188,7 @@ async fn of_many_callers_of_a_stale_value_one_refreshes() {
     }
 
     let server = Server::start();
-    for cache in [server.cache(), Cache::in_memory()] {
+    for cache in [server.patient(), Cache::in_memory()] {
         BODIES.store(0, Relaxed);
         cache
             .scope(async {

@@ -65,7 +65,7 @@ async fn a_refresh_whose_value_is_not_stored_takes_the_old_one_away() {
     }
 
     let server = Server::start();
-    for cache in [server.cache(), Cache::in_memory()] {
+    for cache in [server.patient(), Cache::in_memory()] {
         VALUE.store(1, SeqCst);
         cache
             .scope(async {
@@ -94,7 +94,7 @@ async fn without_a_lease_a_busy_key_is_still_hit() {
     }
 
     let server = Server::start();
-    for cache in [server.cache(), Cache::in_memory()] {
+    for cache in [server.patient(), Cache::in_memory()] {
         BODIES.store(0, SeqCst);
         let callers = (0..300).map(|caller| {
             let call = cache.scope(load());

@@ -29,7 +29,7 @@ fn runs() -> u32 {
 #[tokio::test]
 async fn what_other_programs_do_to_a_key_is_respected() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     cache
         .scope(async {
             load_user(7).await;

@@ -26,7 +26,7 @@ async fn the_second_call_is_answered_by_redis() {
     }
 
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     cache
         .scope(async {
             let first = load_user(7).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_value_is_stored_by_setex_with_a_ttl_and_by_set_without() {
 
     let server = Server::start();
     server
-        .cache()
+        .patient()
         .scope(async {
             with_ttl().await;
             without_ttl().await;
@@ -123,7 +123,7 @@ fn done(calls: &str, command: &str) -> u64 {
 /// The same on a server and in memory.
 async fn on_each_store(test: impl AsyncFn(&Cache)) {
     let server = Server::start();
-    for cache in [server.cache(), Cache::in_memory()] {
+    for cache in [server.patient(), Cache::in_memory()] {
         cache.scope(test(&cache)).await;
     }
 }
@@ -198,7 +198,7 @@ async fn many_values_are_peeked_in_one_round_trip() {
 
     let server = Server::start();
     server
-        .cache()
+        .patient()
         .scope(async {
             square(2).await;
             square(4).await;
@@ -282,7 +282,7 @@ async fn after_shutdown_functions_run_their_bodies() {
 #[tokio::test]
 async fn the_pool_is_there_for_commands_of_ones_own() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     let pool = cache.pool().unwrap();
     assert_eq!(
         pool.status().size,

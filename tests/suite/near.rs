@@ -117,7 +117,7 @@ async fn every_shape_has_its_copies() {
 #[tokio::test]
 async fn every_shape_of_function_has_its_copies() {
     let server = Server::start();
-    server.cache().scope(every_shape_has_its_copies()).await;
+    server.patient().scope(every_shape_has_its_copies()).await;
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_cache_in_memory_has_copies_too() {
 #[test]
 fn a_sync_function_has_copies_with_any_runtime_and_without() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     let calls = |id: u64| {
         let _inside = cache.enter();
         let seen = || blocking::observe(|| on_threads(id)).1;
@@ -157,7 +157,7 @@ fn a_sync_function_has_copies_with_any_runtime_and_without() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_command_reaches_the_server_for_a_copy() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     let commands = || {
         let stats = server.cli(&["INFO", "stats"]);
         let line = stats
@@ -194,7 +194,7 @@ async fn what_this_process_does_to_a_value_is_seen_at_once() {
         }
     }
     let server = Server::start();
-    for cache in [server.cache(), Cache::in_memory()] {
+    for cache in [server.patient(), Cache::in_memory()] {
         cache.scope(goes_through_everything()).await;
     }
 }
@@ -202,7 +202,7 @@ async fn what_this_process_does_to_a_value_is_seen_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_program_does_to_a_value_is_told_by_the_server() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     let warmed = || cache.scope(warm(|| cloned(7)));
     let key = cloned::key(7);
     warmed().await;
@@ -234,7 +234,7 @@ async fn what_another_program_does_to_a_value_is_told_by_the_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_connection_takes_all_copies_with_it() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     for _ in 0..20 {
         cache.scope(warm(|| shared(7))).await;
         server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
@@ -269,7 +269,7 @@ async fn a_copy_lives_no_longer_than_its_value_and_its_age() {
 #[tokio::test]
 async fn the_copy_of_a_value_that_expires_on_the_server_expires_with_it() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     cache.scope(warm(|| cloned(7))).await;
     let key = cloned::key(7);
     server.cli(&["PEXPIRE", &key, "300"]);
@@ -357,7 +357,7 @@ async fn listeners_hear_of_copies_and_may_make_calls_themselves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_shutdown_the_body_answers() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     cache.scope(warm(|| cloned(7))).await;
     cache.shutdown().await;
     assert_eq!(cache.scope(observe(cloned(7))).await.1, Seen::Bypassed);
@@ -438,7 +438,7 @@ async fn who_waits_for_the_load_of_another_process_is_woken_when_it_is_stored() 
     }
     let server = Server::start();
     // As another process: a cache of its own shares nothing but the server.
-    let (leader, follower) = (server.cache(), server.cache());
+    let (leader, follower) = (server.patient(), server.patient());
     let _listening = leader.on_event(|event| {
         if event.kind == EventKind::Filled {
             *STORED.lock().unwrap() = Some(Instant::now());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, ErrorKind, EventKind, Invalidated, read_through};
 
 use crate::proxy::Proxy;
-use crate::support::{Server, free_port, in_own_process, is_own_process, patient, until_back};
+use crate::support::{Server, free_port, in_own_process, is_own_process, until_back};
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
@@ -115,7 +115,7 @@ async fn a_server_that_restarted_unnoticed_costs_no_call_its_hit() {
     for n in 100..104 {
         // Each write is answered once it is on the disk, which may be busy: this is not about time.
         // And a new one each time: what is done behind the callers of the last one would notice.
-        let cache = patient(&server.url());
+        let cache = server.patient();
         cache.scope(doubled(100)).await;
         let stored = hits(&cache, "async");
         cache.scope(doubled::put(99, &198)).await.unwrap();

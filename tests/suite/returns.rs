@@ -179,7 +179,7 @@ async fn an_absence_that_is_put_lives_as_long_as_one_that_was_loaded() {
     }
 
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     let life = || server.cli(&["TTL", &maybe::key(1)]).parse::<u64>().unwrap();
     cache
         .scope(async {

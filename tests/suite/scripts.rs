@@ -34,7 +34,7 @@ async fn goes_through_everything() {
 #[tokio::test]
 async fn a_server_that_forgot_the_scripts_is_told_them_again() {
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     for _ in 0..2 {
         cache.scope(goes_through_everything()).await;
         server.cli(&["SCRIPT", "FLUSH"]);

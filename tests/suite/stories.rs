@@ -99,7 +99,7 @@ static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 async fn on_each_store(test: impl AsyncFn(&Cache, &Story)) {
     let _one = ONE.lock().await;
     let server = Server::start();
-    for cache in [server.cache(), Cache::in_memory()] {
+    for cache in [server.patient(), Cache::in_memory()] {
         SOURCE.store(40, Relaxed);
         FAILS.store(false, Relaxed);
         let story = Story::of(&cache);

@@ -134,6 +134,11 @@ impl Server {
         Cache::open(&self.url()).unwrap()
     }
 
+    /// One for which it may take its time.
+    pub fn patient(&self) -> Cache {
+        patient(&self.url())
+    }
+
     pub fn config(&self) -> Config {
         Config::new(self.url())
     }

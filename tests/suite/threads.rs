@@ -34,7 +34,7 @@ fn runs_once_and_again_after_its_invalidation(cache: &Cache, who: &str) {
 #[test]
 fn a_sync_function_works_with_any_runtime_and_without() {
     let server = Server::start();
-    for cache in [server.cache(), Cache::in_memory()] {
+    for cache in [server.patient(), Cache::in_memory()] {
         runs_once_and_again_after_its_invalidation(&cache, "no runtime");
         cache.blocking().ping().unwrap();
 

@@ -108,7 +108,7 @@ fn a_value_that_would_not_come_back_is_returned_counted_and_told_once() {
     tracing_subscriber::fmt().with_ansi(false).init();
     let server = Server::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    for cache in [server.cache(), Cache::in_memory()] {
+    for cache in [server.patient(), Cache::in_memory()] {
         // The second cache has counters of its own; only the first one's warnings are counted.
         let quiet = tracing::subscriber::NoSubscriber::default();
         let _silent = cache
@@ -165,7 +165,7 @@ async fn stored_bytes_of_any_depth_are_a_miss_and_are_replaced() {
     }
 
     let server = Server::start();
-    let cache = server.cache();
+    let cache = server.patient();
     for depth in [129, 60_000] {
         let json = "[".repeat(depth) + &"]".repeat(depth);
         server.cli(&["SET", "cache:tree", &json]);
