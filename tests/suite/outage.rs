@@ -120,6 +120,10 @@ async fn a_server_that_restarted_unnoticed_costs_no_call_its_hit() {
     assert_eq!(hits(&cache, "async"), 1);
     // Nor does it cost a value that is stored, by a load or by hand.
     for n in 101..104 {
+        // Another cache: what this one gives back behind would find out that the server is away.
+        let cache = server.cache();
+        let fresh = 1000 + n;
+        cache.scope(doubled(fresh)).await;
         server.kill();
         server.restart();
         match n {
