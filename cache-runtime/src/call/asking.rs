@@ -1,9 +1,9 @@
 //! What a call asks the server after its read, all within the one deadline of the call.
 //!
-//! A server that has answered all so far in less than half of it is left to the deadline of its
-//! connection, which has a whole one for each answer and patience with a process that is too busy to
-//! read it. So a call is late by a deadline where the server is slow or silent, and by one and a half at
-//! most where it was getting slow and then fell silent.
+//! A server that has answered all so far in a tenth of it is left to the deadline of its connection,
+//! which has a whole one for each answer and patience with a process that is too busy to read it: a
+//! usual miss needs no timer but that. So a call is late by a deadline, and by a tenth more at most where
+//! the server was quick and then fell silent.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ impl Search {
     /// How long the next answer may take, if for less than any.
     pub(super) fn limit(&self) -> Option<Duration> {
         let whole = self.place.cache.response_timeout();
-        (self.left <= whole / 2).then_some(self.left)
+        (self.left < whole - whole / 10).then_some(self.left)
     }
 
     fn spend(&mut self, time: Duration) {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, EventKind, Listening};
+use cache_runtime::{Cache, EventKind, Listening, Seen as How};
 
 use crate::report::{DEADLINE, millis};
 
@@ -47,6 +47,8 @@ pub struct Slowest(Mutex<Seen>);
 struct Seen {
     events: VecDeque<(Instant, What)>,
     worst: Duration,
+    /// Of those that waited for the load of another.
+    worst_joined: Duration,
     /// The slowest first.
     stories: Vec<(Duration, String)>,
 }
@@ -84,13 +86,17 @@ impl Slowest {
     }
 
     /// A call that began then has ended.
-    pub fn ended(&self, kind: &str, key: usize, began: Instant) {
+    pub fn ended(&self, kind: &str, key: usize, began: Instant, how: How) {
         let took = began.elapsed();
         if took < DEADLINE / 2 {
             return;
         }
         let seen = &mut *self.0.lock().unwrap();
-        seen.worst = seen.worst.max(took);
+        let worst = match how {
+            How::Joined => &mut seen.worst_joined,
+            _ => &mut seen.worst,
+        };
+        *worst = took.max(*worst);
         let is_slower = |(other, _): &(Duration, String)| *other >= took;
         let at = seen.stories.iter().filter(|of| is_slower(of)).count();
         if at == PRINTED {
@@ -105,17 +111,17 @@ impl Slowest {
             None => format!("{what} -{:.0}", (began - *at).as_secs_f64() * 1e3),
         });
         let told: Vec<_> = told.collect();
-        let story = format!("{kind} call of {key}: {}", told.join(", "));
+        let story = format!("{kind} call of {key}, {how:?}: {}", told.join(", "));
         seen.stories.insert(at, (took, story));
         seen.stories.truncate(PRINTED);
     }
 
-    /// How long the slowest call took.
-    pub fn print(&self) -> Duration {
+    /// How long the slowest call took, and the slowest that waited for the load of another.
+    pub fn print(&self) -> (Duration, Duration) {
         let seen = self.0.lock().unwrap();
         for (took, story) in &seen.stories {
             println!("slow: {}, {story}", millis(*took));
         }
-        seen.worst
+        (seen.worst, seen.worst_joined)
     }
 }

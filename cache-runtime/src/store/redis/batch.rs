@@ -121,7 +121,7 @@ struct Open {
     members: Vec<Member>,
     /// Bytes that its large values are expected to have together.
     room: usize,
-    /// When the first of them came, if they may have to wait for others.
+    /// When the first of them came.
     joined: Option<Instant>,
 }
 
@@ -153,10 +153,8 @@ impl Open {
         let (end, left) = (self.names.len(), wanted.left);
         self.members.push(Member { end, left });
         self.room = self.room.saturating_add(wanted.size.room());
-        if self.room > 0 {
-            // One look at the clock a batch: whoever comes later waits for no longer.
-            self.joined.get_or_insert_with(Instant::now);
-        }
+        // One look at the clock a batch: whoever comes later waits for no longer.
+        self.joined.get_or_insert_with(Instant::now);
         self.batch.waiting().push(Some(waker.clone()));
         Waiter {
             batch: self.batch.clone(),
@@ -202,10 +200,9 @@ impl Sealed {
         self.wanted.len()
     }
 
-    /// Since when it is waited for, if it is sent now. Of large values one batch goes out after the other;
-    /// else nobody waits here but for a process that has no time for him.
-    pub(super) fn waits_since(&self, now: Instant) -> Instant {
-        self.joined.unwrap_or(now)
+    /// When the first of its callers came.
+    pub(super) fn joined(&self) -> Instant {
+        self.joined.unwrap_or_else(Instant::now)
     }
 
     /// The keys of those who wait, in their order.

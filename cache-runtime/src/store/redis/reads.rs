@@ -117,12 +117,13 @@ impl Reads {
             };
             wide = batch.len() > 1;
             let now = Instant::now();
-            let end = self.end_of(&batch, now);
-            if end <= now {
+            let end = self.end_of(&batch);
+            let heavy = batch.is_heavy;
+            // Of small values nobody waits here but for a process that has no time for him.
+            if heavy && end <= now {
                 batch.answer(Err(late()));
                 continue;
             }
-            let heavy = batch.is_heavy;
             let batch = Arc::new(batch);
             let mut asking = Box::pin(self.clone().ask(batch.clone(), now));
             let answered = match heavy {
@@ -130,11 +131,7 @@ impl Reads {
                 false => patiently(self.lane.limit() / 4, asking.as_mut()).await,
             };
             let Some(answers) = answered else {
-                if heavy {
-                    // What it comes to still says something of the server.
-                    batch.answer(Err(late()));
-                }
-                tokio::spawn(async move { batch.answer(asking.await) });
+                tokio::spawn(answer_by(end, batch, asking));
                 continue;
             };
             let done = !wide && self.queue().leave();
@@ -145,14 +142,14 @@ impl Reads {
         }
     }
 
-    /// When nobody waits any more for a batch of large values: one deadline after the first of its callers
-    /// came, but for what it takes to connect at first. Of small ones nobody waits before they are sent.
-    fn end_of(&self, batch: &Sealed, now: Instant) -> Instant {
+    /// When nobody waits for a batch any more: one deadline after the first of its callers came, but for
+    /// what it takes to connect at first.
+    fn end_of(&self, batch: &Sealed) -> Instant {
         let limit = match self.lane.was_connected() {
             true => self.lane.limit(),
             false => self.limit,
         };
-        batch.waits_since(now) + limit
+        batch.joined() + limit
     }
 
     /// Waits for the end of a lone read, but not for ever: its caller may not look at it any more,
@@ -301,12 +298,29 @@ impl Drop for Sending {
     }
 }
 
+/// Answers a batch that is slow, at its end at the latest. Then who waits goes on without an answer; how
+/// the asking ends still says something of the server.
+async fn answer_by(
+    end: Instant,
+    batch: Arc<Sealed>,
+    mut asking: Pin<Box<impl Future<Output = Result<Vec<Found>, Error>>>>,
+) {
+    let left = end.saturating_duration_since(Instant::now());
+    match patiently(left, asking.as_mut()).await {
+        Some(answers) => batch.answer(answers),
+        None => {
+            batch.answer(Err(late()));
+            drop(asking.await);
+        }
+    }
+}
+
 /// How long a batch was waited for that was sent at `now` and is answered.
 fn waited(batch: &Sealed, now: Instant, deadline: &Deadline) -> Waited {
     // It begins later where the first connection had to be made.
     let since = match deadline.began() > now {
         true => deadline.began(),
-        false => batch.waits_since(now),
+        false => batch.joined(),
     };
     Waited::For(since.elapsed())
 }
