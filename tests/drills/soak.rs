@@ -220,7 +220,8 @@ pub fn soak(report: &mut Report, length: Duration) {
         "0 errors, 0 wrong; worst <= both deadlines + body + machine; nothing grows, no load is left",
         &format!(
             "{faults} faults, {} outages; {} calls, {} bodies; {panicked} errors, {wrong} wrong; \
-             worst {}, of who waited for another {}, a rest was late by {}; warm {warm:?}, later {later:?}; ended in {}",
+             worst {}, of who waited for another {}, a rest was late by {}; warm {warm:?}, \
+             later {later:?}; ended in {}",
             stats.server().outages,
             CALLS.load(SeqCst),
             BODIES.load(SeqCst),
