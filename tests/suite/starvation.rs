@@ -4,10 +4,11 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use cache_runtime::Cache;
+use cache_runtime::{Cache, read_through};
 
 use crate::outage::{answers, doubled};
-use crate::support::{Server, Worker, is_own_process, runtime, say, tell, wait_to_go};
+use crate::proxy::Proxy;
+use crate::support::{Server, Worker, is_own_process, patient, runtime, say, tell, wait_to_go};
 
 /// Keys that nobody asked for before, so that each call sends commands of its own.
 fn fresh() -> u64 {
@@ -81,4 +82,48 @@ fn a_process_that_was_stopped_does_not_take_its_server_for_dead() {
     say("calling");
     wait_to_go();
     tell("outages", cache.stats().server().outages);
+}
+
+const INTERRUPTED: &str =
+    "starvation::a_thread_that_is_stopped_while_it_waits_has_its_own_answer_and_no_other";
+
+/// Linux ends the wait for a socket that has a deadline once its process was stopped and goes on
+/// (signal(7)).
+#[test]
+fn a_thread_that_is_stopped_while_it_waits_has_its_own_answer_and_no_other() {
+    const ANSWERS_AFTER: Duration = Duration::from_millis(20);
+    if !is_own_process(INTERRUPTED) {
+        let server = Server::start();
+        let proxy = Proxy::before(server.port());
+        let mut stopped = Worker::start(INTERRUPTED, &[("URL", &proxy.url())]);
+        stopped.hears("ready");
+        proxy.delay(ANSWERS_AFTER);
+        for _ in 0..20 {
+            stopped.stop_for(ANSWERS_AFTER / 4);
+            std::thread::sleep(ANSWERS_AFTER / 2);
+        }
+        stopped.go();
+        let told = stopped.end();
+        assert_eq!((told.sum("wrong"), told.sum("runs")), (0, 8));
+        return;
+    }
+    let cache = patient(&std::env::var("URL").unwrap());
+    let _inside = cache.enter();
+    let own = |n| u64::from(counted_sync(n) != n * 2);
+    // Their own connection is made while the first of them go by the lanes.
+    let mut wrong: u64 = (0..800).map(|n| own(n % 8)).sum();
+    let goes = std::thread::spawn(wait_to_go);
+    while !goes.is_finished() {
+        wrong += (0..8).map(own).sum::<u64>();
+    }
+    tell("wrong", wrong);
+    tell("runs", RUNS.load(Relaxed));
+}
+
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+#[read_through(ttl = 60)]
+fn counted_sync(n: u64) -> u64 {
+    RUNS.fetch_add(1, Relaxed);
+    n * 2
 }

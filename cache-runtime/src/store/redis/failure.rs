@@ -36,7 +36,8 @@ pub(super) fn class(error: &RedisError) -> Class {
         }
         (Kind::Server(kind), _) => of_the_server(kind),
         (_, Some("OOM" | "MISCONF" | "NOREPLICAS")) => Class::RefusesWrites,
-        _ if error.is_unrecoverable_error() || error.kind() == Kind::Parse => Class::Dead,
+        (Kind::Io | Kind::Parse, _) => Class::Dead,
+        _ if error.is_unrecoverable_error() => Class::Dead,
         _ => Class::ThisCommand,
     }
 }

@@ -342,16 +342,19 @@ impl Leading<'_> {
         pack(&mut held.command);
         let answer = match held.connection.ask(&held.command, now) {
             Ok(Value::BulkString(value)) => Ok(Value::BulkString(value)),
-            answer => answer.and_then(Value::extract_error),
+            Ok(answer) => answer.extract_error(),
+            // Whether the server or this process kept it waiting is found out by the lanes.
+            Err(error) if class(&error) == Class::Late => {
+                health.suspect();
+                return Some(Err(error));
+            }
+            Err(_) => return None,
         };
         match answer.as_ref().map_err(class) {
             Ok(_) | Err(Class::ThisCommand) => {
                 health.answered();
                 self.held = Some(held);
             }
-            // An answer that is late would be taken for that of the next command. Whether the server
-            // or this process kept it waiting is found out by the lanes.
-            Err(Class::Late) => health.suspect(),
             Err(_) => return None,
         }
         Some(answer)

@@ -54,8 +54,8 @@ impl Blocking {
         Ok(Self { wire, limit })
     }
 
-    /// The answer to a command that is sent now. After an error of the connection it is of no use any more:
-    /// what is late would be taken for the next answer.
+    /// The answer to a command that is sent now, which may be an error of the server. After any other error
+    /// the connection is of no use any more: what is late would be taken for the next answer.
     pub(in super::super) fn ask(&mut self, command: &[u8], now: Instant) -> RedisResult<Value> {
         match &mut self.wire {
             Wire::Own(own) => own.ask(command, now, self.limit),
@@ -141,11 +141,18 @@ impl Within<'_> {
 
 impl Read for Within<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.reads += 1;
-        if self.reads > 1 {
-            self.socket.set_read_timeout(self.left()?)?;
+        loop {
+            self.reads += 1;
+            if self.reads > 1 {
+                self.socket.set_read_timeout(self.left()?)?;
+            }
+            match self.socket.read(into) {
+                // This process was stopped and goes on
+                // ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)): the answer comes.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
         }
-        self.socket.read(into)
     }
 }
 
