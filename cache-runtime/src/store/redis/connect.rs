@@ -5,8 +5,10 @@ mod blocking;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod connection;
+mod login;
 #[cfg(feature = "sentinel")]
 mod sentinel;
+mod single;
 mod tls;
 
 use std::fmt;
@@ -23,6 +25,7 @@ use self::cluster::Cluster;
 pub(super) use self::connection::{Connection, Place, redirected};
 #[cfg(feature = "sentinel")]
 use self::sentinel::Sentinels;
+pub(super) use self::single::Single;
 use self::tls::Tls;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
@@ -194,6 +197,11 @@ impl Connector {
         let client = self.server.one()?;
         let (to_connect, to_answer) = (self.connect_timeout, self.response_timeout);
         Some(Blocking::connect(client, to_connect, to_answer))
+    }
+
+    /// A connection for one caller at a time, where there is one server and no TLS. It has no end of its own.
+    pub(super) async fn connect_single(&self) -> Option<RedisResult<Single>> {
+        Single::connect(self.server.one()?.get_connection_info()).await
     }
 
     fn settings(&self) -> AsyncConnectionConfig {

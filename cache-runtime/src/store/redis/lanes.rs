@@ -24,6 +24,7 @@ use super::failure::late;
 use super::health::Health;
 use super::lane::{Again, Lane};
 use super::link::{Carries, Link};
+use super::lone::Lone;
 use super::reads::Reads;
 use super::threads::Threads;
 use crate::error::Error;
@@ -108,6 +109,8 @@ impl Lanes {
         limit: Duration,
     ) -> Self {
         let threads = Threads::new(connector.clone(), health.clone());
+        let of_lone = (connector.clone(), health.clone());
+        let lone = move || Some(Lone::new(of_lone.0.clone(), of_lone.1.clone()));
         let of_lanes = health.clone();
         let lane = move |carries| {
             let (health, debts) = (of_lanes.clone(), debts.clone());
@@ -116,8 +119,8 @@ impl Lanes {
         };
         let make = move || Bundle {
             writes: lane(Carries::Small),
-            reads: Arc::new(Reads::new(lane(Carries::Small), limit)),
-            large: Arc::new(Reads::new(lane(Carries::Large), limit)),
+            reads: Arc::new(Reads::new(lane(Carries::Small), lone(), limit)),
+            large: Arc::new(Reads::new(lane(Carries::Large), None, limit)),
             suits: AtomicU8::new(UNKNOWN),
             watch: OnceLock::new(),
         };

@@ -18,9 +18,11 @@ use redis::{Cmd, RedisError, RedisResult, Value};
 
 use super::batch::MOST_KEYS;
 use super::connect::{Blocking, Connector};
-use super::failure::{Class, class, told, unfit};
+use super::failure::{told, unfit};
 use super::health::{AsOf, Health};
 use super::reads::{USUAL, bytes, list, string};
+use super::resp::pack_get;
+use super::said::Said;
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
@@ -274,17 +276,6 @@ impl Threads {
     }
 }
 
-/// A GET as it is sent, by the
-/// [protocol](https://redis.io/docs/latest/develop/reference/protocol-spec/): to make a command of
-/// it first takes longer than all the rest that is done here for a lone thread.
-fn pack_get(name: OnServer<'_>, command: &mut Vec<u8>) {
-    command.extend_from_slice(b"*2\r\n$3\r\nGET\r\n$");
-    command.extend_from_slice(itoa::Buffer::new().format(name.len()).as_bytes());
-    command.extend_from_slice(b"\r\n");
-    name.write_to(command);
-    command.extend_from_slice(b"\r\n");
-}
-
 fn found(json: Option<Vec<u8>>, asked: Instant) -> Found {
     Found {
         json,
@@ -340,24 +331,14 @@ impl Leading<'_> {
         }
         held.command.clear();
         pack(&mut held.command);
-        let answer = match held.connection.ask(&held.command, now) {
-            Ok(Value::BulkString(value)) => Ok(Value::BulkString(value)),
-            Ok(answer) => answer.extract_error(),
-            // Whether the server or this process kept it waiting is found out by the lanes.
-            Err(error) if class(&error) == Class::Late => {
-                health.suspect();
-                return Some(Err(error));
-            }
-            Err(_) => return None,
-        };
-        match answer.as_ref().map_err(class) {
-            Ok(_) | Err(Class::ThisCommand) => {
-                health.answered();
+        match Said::by(held.connection.ask(&held.command, now), health) {
+            Said::Answer(answer) => {
                 self.held = Some(held);
+                Some(answer)
             }
-            Err(_) => return None,
+            Said::Late(error) => Some(Err(error)),
+            Said::Nothing => None,
         }
-        Some(answer)
     }
 }
 

@@ -13,9 +13,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use redis::{
-    Client, Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, Parser, RedisResult, Value, cmd,
-};
+use redis::{Client, ConnectionAddr, ConnectionInfo, ConnectionLike, Parser, RedisResult, Value};
+
+use super::login::login;
 
 pub(in super::super) struct Blocking {
     wire: Wire,
@@ -81,21 +81,11 @@ impl Own {
         socket.set_write_timeout(limit)?;
         let parser = Parser::new();
         let mut own = Self { socket, parser };
-        let settings = info.redis_settings();
-        if let Some(password) = settings.password() {
-            let mut auth = cmd("AUTH");
-            auth.arg(settings.username()).arg(password);
-            own.run(&auth, limit)?;
-        }
-        if settings.db() != 0 {
-            own.run(cmd("SELECT").arg(settings.db()), limit)?;
+        for command in login(info) {
+            let answer = own.ask(&command.get_packed_command(), Instant::now(), limit);
+            answer.and_then(Value::extract_error)?;
         }
         Ok(own)
-    }
-
-    fn run(&mut self, command: &Cmd, limit: Duration) -> RedisResult<Value> {
-        let answer = self.ask(&command.get_packed_command(), Instant::now(), limit);
-        answer.and_then(Value::extract_error)
     }
 
     fn ask(&mut self, command: &[u8], now: Instant, limit: Duration) -> RedisResult<Value> {

@@ -1,0 +1,133 @@
+//! A GET as it goes over the wire and what comes back, by the
+//! [protocol](https://redis.io/docs/latest/develop/reference/protocol-spec/).
+//!
+//! For connections that a lone caller has all to himself: to make a command of it first, and to find in
+//! what comes where each of many answers ends, takes longer than all the rest that is done here for him.
+
+use redis::{ErrorKind, RedisError, RedisResult, Value, parse_redis_value};
+
+use crate::key::OnServer;
+
+/// The longest that a value may be, of a server that is configured as usual.
+const LONGEST: usize = 512 << 20;
+/// Of an error or a number.
+const LONGEST_LINE: usize = 16 << 10;
+const END: &[u8] = b"\r\n";
+
+pub(super) fn pack_get(name: OnServer<'_>, command: &mut Vec<u8>) {
+    command.extend_from_slice(b"*2\r\n$3\r\nGET\r\n$");
+    command.extend_from_slice(itoa::Buffer::new().format(name.len()).as_bytes());
+    command.extend_from_slice(END);
+    name.write_to(command);
+    command.extend_from_slice(END);
+}
+
+/// The answer to one command that stands for itself, a string, a number, an error or nothing; none while
+/// it is not all there.
+pub(super) fn answer(bytes: &[u8]) -> Option<RedisResult<Value>> {
+    let Some(line) = bytes.windows(END.len()).position(|at| at == END) else {
+        return (bytes.len() > LONGEST_LINE).then(|| Err(junk()));
+    };
+    let after = line + END.len();
+    let length = match bytes[0] {
+        b'$' if bytes[1..line] == *b"-1" => None,
+        b'$' => match length(&bytes[1..line]) {
+            Some(length) => Some(length),
+            None => return Some(Err(junk())),
+        },
+        b'+' | b'-' | b':' | b'_' => None,
+        _ => return Some(Err(junk())),
+    };
+    let end = length.map_or(after, |length| after + length + END.len());
+    if bytes.len() < end {
+        return None;
+    }
+    // Nobody asked for any more.
+    if bytes.len() > end || !bytes.ends_with(END) {
+        return Some(Err(junk()));
+    }
+    Some(match length {
+        Some(length) => Ok(Value::BulkString(bytes[after..after + length].to_vec())),
+        None => parse_redis_value(bytes),
+    })
+}
+
+fn length(digits: &[u8]) -> Option<usize> {
+    let length = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (length <= LONGEST).then_some(length)
+}
+
+fn junk() -> RedisError {
+    (ErrorKind::Parse, "an answer that is none").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As redis-rs understands it.
+    fn by_the_library(bytes: &[u8]) -> Value {
+        parse_redis_value(bytes).unwrap()
+    }
+
+    fn answers() -> impl Strategy<Value = Vec<u8>> {
+        let string = |value: Vec<u8>| {
+            let mut answer = format!("${}\r\n", value.len()).into_bytes();
+            answer.extend(value);
+            answer.extend(END);
+            answer
+        };
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..300).prop_map(string),
+            Just(b"$-1\r\n".to_vec()),
+            Just(b"_\r\n".to_vec()),
+            "[+][ -~]{0,40}\r\n".prop_map(String::into_bytes),
+            "-[A-Z]{2,12} [ -~]{0,40}\r\n".prop_map(String::into_bytes),
+            any::<i64>().prop_map(|number| format!(":{number}\r\n").into_bytes()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_is_what_the_library_takes_it_for_and_not_there_before_its_end(
+            bytes in answers(),
+        ) {
+            for part in 0..bytes.len() {
+                prop_assert!(answer(&bytes[..part]).is_none());
+            }
+            prop_assert_eq!(answer(&bytes).unwrap().unwrap(), by_the_library(&bytes));
+        }
+
+        #[test]
+        fn what_comes_behind_an_answer_spoils_it(
+            bytes in answers(), more in prop::collection::vec(any::<u8>(), 1..20),
+        ) {
+            let all = [bytes, more].concat();
+            prop_assert!(answer(&all).is_some_and(|answer| answer.is_err()));
+        }
+
+        #[test]
+        fn whatever_comes_is_an_answer_or_junk(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = answer(&bytes);
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_the_end_of_what_is_no_answer() {
+        let endless = [b"-".to_vec(), vec![b'a'; LONGEST_LINE]].concat();
+        let junk: [&[u8]; 6] = [
+            b"HTTP/1.1 400 Bad Request\r\n",
+            b"$x\r\n",
+            b"$-2\r\n",
+            b"$99999999999999999999\r\n",
+            b"*1\r\n",
+            &endless,
+        ];
+        for bytes in junk {
+            assert!(answer(bytes).is_some_and(|answer| answer.is_err()));
+        }
+        assert!(answer(b"$3\r\nabcde\r\n").is_some_and(|answer| answer.is_err()));
+    }
+}
