@@ -15,6 +15,7 @@ mod held;
 mod key_vectors;
 mod keys;
 mod large;
+mod lone;
 mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
 mod metrics;
