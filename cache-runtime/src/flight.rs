@@ -18,102 +18,18 @@
 //! everybody is done with many callers in few rounds, and one that recovers is asked little. A
 //! follower that is dropped leaves; the last one out takes the flight off the board.
 
+mod state;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub(crate) use self::state::Stamp;
+use self::state::{Next, State};
 use crate::key::Key;
 use crate::lease::Token;
-
-/// Counts sends and body starts of one flight.
-pub(crate) type Stamp = u32;
-
-/// The state of a flight: pure, without time, locks or waiting.
-#[derive(Debug, Default)]
-struct State {
-    stamp: Stamp,
-    leading: bool,
-    answer: Option<Answer>,
-    failures: u32,
-    /// How many followers may go on by themselves.
-    openings: u32,
-    /// Nothing more comes of this flight.
-    over: bool,
-    members: usize,
-    /// Tokens whose commands were sent and never answered. If one of them turns up as the holder,
-    /// it is ours.
-    lost: Vec<Token>,
-}
-
-#[derive(Clone, Debug)]
-struct Answer {
-    json: Arc<[u8]>,
-    proof: Stamp,
-}
-
-/// What a follower does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    Wait,
-    /// This is the answer.
-    Take(Arc<[u8]>),
-    /// The place of the leader is taken now.
-    Lead,
-    /// Load without the others: the place of the leader is taken, and enough have failed.
-    Alone,
-    /// The flight ended with nothing that this follower may take.
-    LookAgain,
-}
-
-impl State {
-    fn next(&mut self, joined: Stamp) -> Next {
-        if let Some(answer) = self.answer.as_ref().filter(|answer| joined < answer.proof) {
-            return Next::Take(answer.json.clone());
-        }
-        if self.over {
-            return Next::LookAgain;
-        }
-        if self.openings == 0 {
-            return Next::Wait;
-        }
-        self.openings -= 1;
-        if self.leading {
-            return Next::Alone;
-        }
-        self.leading = true;
-        Next::Lead
-    }
-
-    fn raise(&mut self) -> Stamp {
-        self.stamp += 1;
-        self.stamp
-    }
-
-    /// A later proof of the same answer replaces an earlier one; an earlier answer never a later.
-    fn answer(&mut self, json: &Arc<[u8]>, proof: Stamp) {
-        if self
-            .answer
-            .as_ref()
-            .is_none_or(|answer| answer.proof < proof)
-        {
-            let json = json.clone();
-            self.answer = Some(Answer { json, proof });
-        }
-    }
-
-    fn failed(&mut self) {
-        self.leading = false;
-        self.openings = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
-        self.failures += 1;
-    }
-
-    fn left(&mut self) {
-        self.leading = false;
-        self.openings = self.openings.max(1);
-    }
-}
 
 /// One key's flight.
 #[derive(Debug, Default)]
@@ -388,6 +304,3 @@ impl Follower {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
