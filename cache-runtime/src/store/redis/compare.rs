@@ -8,7 +8,7 @@ use redis::{
     Cmd, ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, cmd,
 };
 
-use super::failure::{read, told};
+use super::failure::{is_forbidden, read, told};
 use super::lane::Again;
 use super::script::Source;
 use super::watched::{Exchange, Outcome};
@@ -240,13 +240,6 @@ fn live_for(set: &mut Cmd, life: Option<Duration>) {
 /// Nothing ran.
 fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == Kind::Server(ServerErrorKind::NoScript)
-}
-
-fn is_forbidden(error: &RedisError) -> bool {
-    error.kind() == Kind::Server(ServerErrorKind::NoPerm)
-        || error
-            .detail()
-            .is_some_and(|text| text.contains("unknown command"))
 }
 
 pub(super) fn is_syntax_error(error: &RedisError) -> bool {

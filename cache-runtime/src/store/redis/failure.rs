@@ -85,6 +85,19 @@ pub(super) fn is_passing(error: &RedisError) -> bool {
     }
 }
 
+/// The server does not let us, or does not know the command: no other time will be better.
+pub(super) fn is_forbidden(error: &RedisError) -> bool {
+    error.kind() == Kind::Server(ServerErrorKind::NoPerm)
+        || error
+            .detail()
+            .is_some_and(|text| text.contains("unknown command"))
+}
+
+/// The server may take the same command later.
+pub(super) fn is_for_now(error: &RedisError) -> bool {
+    is_passing(error) || class(error) == Class::RefusesWrites
+}
+
 /// What redis-rs reports, without what the server said: that quotes the command that it refuses,
 /// with its arguments, and a failed conversion quotes the answer. Either may be a stored value.
 pub(super) fn told(error: RedisError) -> Error {
