@@ -1,6 +1,5 @@
 //! A server that is there and refuses: everything, or only to be written to.
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, ErrorKind, Invalidated};
@@ -185,20 +184,13 @@ async fn a_server_that_is_busy_or_cut_off_is_away_until_it_is_not() {
     server.cli(&["REPLICAOF", "NO", "ONE"]);
     until_back(&cache).await;
 
-    let port = server.port().to_string();
-    let script = ["-p", &port, "EVAL", "while true do end", "0"];
-    let mut busy = Command::new("redis-cli")
-        .args(script)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let script = server.begin_script();
     let start = Instant::now();
     while !cache.stats().server().away {
         answers(&cache).await;
         assert!(start.elapsed() < Duration::from_secs(5), "BUSY");
     }
-    server.cli(&["SCRIPT", "KILL"]);
-    busy.wait().unwrap();
+    server.end_script(script);
     until_back(&cache).await;
     answers(&cache).await;
 }

@@ -109,16 +109,15 @@ impl Cache {
         self.storable(&json, ttl)?;
         let store = &self.shared.store;
         self.forget_here(key);
-        if !store.is_unfenced() {
+        if store.is_unfenced() {
+            store.set(key, json, kept).await?;
+        } else {
             let (token, seized) = self.seize(key).await?;
-            let filling = store.fill(key, Lock::Lease, &token, json.clone(), kept);
+            let filling = store.fill(key, Lock::Lease, &token, json, kept);
             // Refused, it was invalidated just after it was put. After an error, or if the caller
             // leaves here, the token may be there and is given back.
             filling.await?;
             seized.answered();
-        }
-        if store.is_unfenced() {
-            store.set(key, json, kept).await?;
         }
         self.forget_here(key);
         Ok(())

@@ -2,7 +2,8 @@
 //! IFEQ, or by a transaction on a connection of its own.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::{
     Cmd, ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, cmd,
@@ -20,11 +21,11 @@ use crate::error::Error;
 pub(super) struct Server {
     /// Its SET has no NX together with GET: it is older than Redis 7.0.
     pub(super) lacks_set_with_get: Found,
-    forbids_scripts: Found,
+    forbids_scripts: Forbidden,
     /// Its SET has no IFEQ.
     lacks_if_equal: Found,
-    forbids_watching: Found,
-    /// There is no way left: nothing can be compared before it is replaced.
+    forbids_watching: Forbidden,
+    /// While both are forbidden there is no way left: nothing can be compared before it is replaced.
     compares_nothing: Found,
 }
 
@@ -43,6 +44,26 @@ impl Found {
     }
 }
 
+/// Believed for a while, since rights that were taken away may be given back.
+#[derive(Debug, Default)]
+struct Forbidden(Mutex<Option<Instant>>);
+
+impl Forbidden {
+    const BELIEVED: Duration = Duration::from_secs(60);
+
+    fn is_so(&self, now: Instant) -> bool {
+        self.until().is_some_and(|until| now < until)
+    }
+
+    fn found(&self, now: Instant) {
+        *self.until() = Some(now + Self::BELIEVED);
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What is put in the place of what.
 #[derive(Clone, Copy)]
 pub(super) struct Swap<'a> {
@@ -57,7 +78,16 @@ pub(super) struct Swap<'a> {
 
 impl Redis {
     pub(crate) fn is_unfenced(&self) -> bool {
-        self.server.compares_nothing.is_so()
+        let Server {
+            forbids_scripts,
+            forbids_watching,
+            compares_nothing,
+            ..
+        } = &self.server;
+        compares_nothing.is_so() && {
+            let now = Instant::now();
+            forbids_scripts.is_so(now) && forbids_watching.is_so(now)
+        }
     }
 
     /// Whether it was there, and was replaced; by this script where scripts are allowed.
@@ -130,7 +160,7 @@ impl Redis {
         arguments: &[&[u8]],
         ends: Option<&str>,
     ) -> Result<Option<Answer>, Error> {
-        if self.server.forbids_scripts.is_so() {
+        if self.server.forbids_scripts.is_so(Instant::now()) {
             return Ok(None);
         }
         let by_hash = source.by_hash(keys, arguments);
@@ -140,7 +170,7 @@ impl Redis {
             answer = self.send_ending(by_text, ends).await?;
         }
         if answer.as_ref().is_err_and(is_forbidden) {
-            self.server.forbids_scripts.found();
+            self.server.forbids_scripts.found(Instant::now());
             return Ok(None);
         }
         Ok(Some(answer))
@@ -157,12 +187,12 @@ impl Redis {
 
     /// By a transaction.
     pub(super) async fn exchange(&self, exchange: Exchange) -> Result<RedisResult<Outcome>, Error> {
-        if self.server.forbids_watching.is_so() {
+        if self.server.forbids_watching.is_so(Instant::now()) {
             return Ok(Ok(Outcome::Forbidden));
         }
         let outcome = self.watched.run(exchange).await?;
         match &outcome {
-            Ok(Outcome::Forbidden) => drop(self.server.forbids_watching.found()),
+            Ok(Outcome::Forbidden) => self.server.forbids_watching.found(Instant::now()),
             Ok(_) => {}
             Err(_) => self.health.wrote(&outcome),
         }
@@ -246,4 +276,21 @@ pub(super) fn is_syntax_error(error: &RedisError) -> bool {
     error
         .detail()
         .is_some_and(|text| text.contains("syntax error"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forbidden_is_asked_for_again_after_a_while() {
+        let (forbidden, now) = (Forbidden::default(), Instant::now());
+        assert!(!forbidden.is_so(now));
+        forbidden.found(now);
+        let later = now + Forbidden::BELIEVED;
+        assert!(forbidden.is_so(now) && forbidden.is_so(later - Duration::from_millis(1)));
+        assert!(!forbidden.is_so(later));
+        forbidden.found(later);
+        assert!(forbidden.is_so(later));
+    }
 }

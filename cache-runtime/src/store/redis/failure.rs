@@ -85,12 +85,15 @@ pub(super) fn is_passing(error: &RedisError) -> bool {
     }
 }
 
-/// The server does not let us, or does not know the command: no other time will be better.
+/// The server does not let us, or does not know the command: a moment later it will not, either. The end
+/// of a transaction is refused with a code of its own, which says why only in its text.
 pub(super) fn is_forbidden(error: &RedisError) -> bool {
+    const UNKNOWN: &str = "unknown command";
+    const ABORTED: &str = "discarded because of: NOPERM";
     error.kind() == Kind::Server(ServerErrorKind::NoPerm)
         || error
             .detail()
-            .is_some_and(|text| text.contains("unknown command"))
+            .is_some_and(|text| text.contains(UNKNOWN) || text.contains(ABORTED))
 }
 
 /// The server may take the same command later.
