@@ -76,6 +76,25 @@ pub(super) struct Swap<'a> {
     pub(super) ends: Option<&'a str>,
 }
 
+impl Swap<'_> {
+    /// As a transaction that replaces it so.
+    fn by(self, replacing: Cmd) -> Exchange {
+        let mut commands = Pipeline::new();
+        commands.add_command(replacing);
+        if let Some(refresh) = self.ends {
+            commands.add_command(unlink(refresh));
+        }
+        let old = self.old.to_vec();
+        Exchange {
+            keys: vec![self.name.to_owned()],
+            ends: self.ends.map(str::to_owned),
+            holds: Box::new(move |seen| seen[0].as_ref() == Some(&old)),
+            commands,
+            again: again(self.ends),
+        }
+    }
+}
+
 impl Redis {
     pub(crate) fn is_unfenced(&self) -> bool {
         let Server {
@@ -124,22 +143,11 @@ impl Redis {
     }
 
     async fn swap_watched(&self, swap: Swap<'_>) -> Result<bool, Error> {
-        let mut commands = Pipeline::new();
-        match swap.new {
-            Some(new) => commands.add_command(self.replace(swap.name, new, swap.life)),
-            None => commands.cmd("UNLINK").arg(swap.name),
+        let replacing = match swap.new {
+            Some(new) => self.replace(swap.name, new, swap.life),
+            None => unlink(swap.name),
         };
-        if let Some(refresh) = swap.ends {
-            commands.cmd("UNLINK").arg(refresh);
-        }
-        let old = swap.old.to_vec();
-        let exchange = Exchange {
-            keys: vec![swap.name.to_owned()],
-            holds: Box::new(move |seen| seen[0].as_ref() == Some(&old)),
-            commands,
-            again: again(swap.ends),
-        };
-        match self.exchange(exchange).await?.map_err(told)? {
+        match self.exchange(swap.by(replacing)).await?.map_err(told)? {
             Outcome::Done => Ok(true),
             Outcome::Left(_) => Ok(false),
             Outcome::Forbidden => {
@@ -261,6 +269,12 @@ pub(super) fn set(name: &str, new: &[u8], condition: &str, life: Option<Duration
     set
 }
 
+fn unlink(name: &str) -> Cmd {
+    let mut unlink = cmd("UNLINK");
+    unlink.arg(name);
+    unlink
+}
+
 fn live_for(set: &mut Cmd, life: Option<Duration>) {
     if let Some(life) = life {
         set.arg("PX").arg(millis(life));
@@ -281,6 +295,26 @@ pub(super) fn is_syntax_error(error: &RedisError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Else that would come back, and with it a value from before the lease.
+    #[test]
+    fn a_refresh_is_not_extended_by_the_transaction_that_ends_it() {
+        let swap = |name, ends| Swap {
+            name,
+            old: b"old",
+            new: Some(b"new"),
+            life: None,
+            ends,
+        };
+        let exchange = |name, ends| swap(name, ends).by(set(name, b"new", "XX", None));
+        let displacing = exchange("key", Some("key:refresh"));
+        let extending = exchange("key:refresh", None);
+        let of_another = exchange("other", Some("other:refresh"));
+        assert!(displacing.shares_a_key_with(&extending));
+        assert!(extending.shares_a_key_with(&displacing));
+        assert!(!of_another.shares_a_key_with(&extending));
+        assert!(!of_another.shares_a_key_with(&displacing));
+    }
 
     #[test]
     fn what_is_forbidden_is_asked_for_again_after_a_while() {
