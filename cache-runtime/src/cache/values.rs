@@ -91,6 +91,13 @@ impl Cache {
         removed
     }
 
+    /// Has it removed behind, since the server has not said in time that it is gone: until it is, this
+    /// process does not read it.
+    pub(crate) fn owe(&self, key: &Key) {
+        self.shared.store.owe(key);
+        self.forget_here(key);
+    }
+
     /// What this process has of a key: nobody who comes now is answered with it.
     pub(crate) fn forget_here(&self, key: &Key) {
         self.shared.board.detach(key);

@@ -200,7 +200,7 @@ impl Redis {
     }
 
     /// What could not be removed is, later; an error if so much is owed that it cannot be remembered.
-    fn owe(&self, key: &Key, error: Error) -> Result<Invalidated, Error> {
+    pub(crate) fn owe(&self, key: &Key, error: Error) -> Result<Invalidated, Error> {
         if !self.owed.add(key) {
             // Then nothing is known of what is here.
             self.near.forget_all();
