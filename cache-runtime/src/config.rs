@@ -61,8 +61,8 @@ use crate::size;
 /// forbidden, which the first one that is refused tells, transactions do the same on a few
 /// connections of their own. Where those are forbidden, too, there are no leases, which one warning
 /// tells, unless the server's SET has IFEQ (Redis since 8.4, Valkey since 8.1): then there are, but
-/// they are not given back before they expire, and refreshes store nothing. Sentinels are asked by
-/// `+sentinel|masters +role`.
+/// they are not given back before they expire, and refreshes store nothing. Rights may come back, so
+/// what was refused is tried again after a minute. Sentinels are asked by `+sentinel|masters +role`.
 #[derive(Clone)]
 #[must_use]
 pub struct Config {

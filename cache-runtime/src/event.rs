@@ -72,7 +72,7 @@ pub enum EventKind {
     Refreshing,
     /// The value was removed.
     Invalidated,
-    /// The server is away: the removal is owed.
+    /// The server is away, or takes no writes: the removal is owed.
     Owed,
     /// The server does not answer, or refuses everything: bodies run past the cache until it is
     /// back. Like the following it is no step of a call: function and key are empty.

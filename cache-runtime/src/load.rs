@@ -179,15 +179,28 @@ impl Load {
     /// Stores the value, if it is to be stored, and shares it with those who wait here. For a caller
     /// who has waited long enough for the server it goes on behind.
     pub(crate) async fn fill(self, json: Vec<u8>, absent: bool) {
-        let limit = self.limit;
+        let (limit, outdated) = (self.limit, self.outdated());
         let filling = self.fill_and_land(json, absent);
         match limit {
             None => filling.await,
             Some(limit) => {
                 if let Err(filling) = exec::within_or_back(limit, Box::pin(filling)).await {
+                    if let Some(place) = outdated {
+                        place.cache.owe(&place.key);
+                    }
                     exec::go_on_and_tell(filling);
                 }
             }
+        }
+    }
+
+    /// Where an old value stands that this process must not read once the new one was returned.
+    fn outdated(&self) -> Option<Arc<Place>> {
+        match &self.claim {
+            Claim::Held(held) if held.why == Why::Asked && held.lock == Lock::Refresh => {
+                self.place.clone()
+            }
+            _ => None,
         }
     }
 

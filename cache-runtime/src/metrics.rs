@@ -7,12 +7,12 @@
 //! | [`cache_loads_total`](LOADS) | counter | `cache`, `function`, `outcome` | loads by what became of their lease: `stored`, `refused` (an invalidation came meanwhile), `store_failed` (the server did not take the value), `released` (nothing to store, or the caller left), `refresh_failed` (behind the caller of a stale value) |
 //! | [`cache_load_seconds`](LOAD_SECONDS) | histogram | `cache`, `function` | how long bodies ran that returned |
 //! | [`cache_refreshes_total`](REFRESHES) | counter | `cache`, `function` | refreshes that began behind the caller of a stale value |
-//! | [`cache_invalidations_total`](INVALIDATIONS) | counter | `cache`, `function`, `outcome` | invalidations by the companion or by the call: `removed`, or `owed` since the server was away |
+//! | [`cache_invalidations_total`](INVALIDATIONS) | counter | `cache`, `function`, `outcome` | invalidations by the companion or by the call: `removed`, or `owed` since the server was away or took no writes |
 //! | [`cache_value_errors_total`](VALUE_ERRORS) | counter | `cache`, `function`, `error` | values that could not be used: `unreadable` (stored bytes that are not of the function's type), `unstorable` (too large, no JSON, or of no time to live) |
 //! | [`cache_server_errors_total`](SERVER_ERRORS) | counter | `cache`, `error` | commands that failed: `unavailable`, `timeout`, `refused` |
 //! | [`cache_breaker_open`](BREAKER_OPEN) | gauge | `cache` | 1 while the server is away and bodies run past the cache, else 0 |
 //! | [`cache_writes_suspended`](WRITES_SUSPENDED) | gauge | `cache` | 1 while the server takes no writes, else 0 |
-//! | [`cache_owed`](OWED) | gauge | `cache` | invalidations that wait for the server to be back |
+//! | [`cache_owed`](OWED) | gauge | `cache` | invalidations that wait for the server to be back, or to take writes again |
 //! | [`cache_size`](SIZE) | gauge | `cache` | entries of a cache in memory, with those that expired and were not looked at since |
 //! | [`cache_size_bytes`](SIZE_BYTES) | gauge | `cache` | what they weigh, keys and values together |
 //! | [`cache_evictions_total`](EVICTIONS) | counter | `cache` | entries that a cache in memory gave up to make room |

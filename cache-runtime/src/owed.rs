@@ -2,7 +2,8 @@
 //!
 //! Until one is made up for, its key is not read in this process: what the server holds under it
 //! may be what was to be removed. Making up comes before the first command of a new connection,
-//! since a fill that began before the outage may still be on its way.
+//! since a fill that began before the outage may still be on its way; what the server does not take
+//! then is tried again behind everybody's back.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,11 +1,10 @@
 //! A server that is there and refuses: everything, or only to be written to.
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, ErrorKind};
+use cache_runtime::{Cache, ErrorKind, Invalidated};
 
-use crate::outage::{answers, doubled, hits};
+use crate::outage::{answers, doubled, hits, runs};
 use crate::support::{Server, until_back};
 
 #[tokio::test]
@@ -79,6 +78,78 @@ async fn until_written_to(cache: &Cache) {
 }
 
 #[tokio::test]
+async fn what_a_server_without_its_replicas_does_not_remove_is_owed_until_it_does() {
+    let server = Server::start();
+    let cache = server.cache();
+    for refreshes in [false, true] {
+        cache.scope(doubled(1)).await;
+        without_replicas(&server, "1");
+        if refreshes {
+            assert_eq!(cache.scope(doubled::refresh(1)).await, 2);
+        } else {
+            let invalidated = cache.scope(doubled::invalidate(1)).await.unwrap();
+            assert_eq!(invalidated, Invalidated::Queued);
+        }
+        assert_eq!(cache.stats().server().owed, 1);
+        is_not_read(&cache).await;
+        without_replicas(&server, "0");
+        is_made_up_for(&server, &cache).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_owed_outlives_a_restart_after_which_the_server_takes_no_writes() {
+    let mut server = Server::start_with(&[
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--min-replicas-to-write",
+        "1",
+    ]);
+    without_replicas(&server, "0");
+    let cache = server.cache();
+    cache.scope(doubled(1)).await;
+    server.kill();
+    let invalidated = cache.scope(doubled::invalidate(1)).await.unwrap();
+    assert_eq!(invalidated, Invalidated::Queued);
+    server.restart();
+    until_back(&cache).await;
+    let start = Instant::now();
+    while !server.cli(&["INFO", "errorstats"]).contains("NOREPLICAS") {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.cli(&["EXISTS", "cache:async:1"]), "1");
+    is_not_read(&cache).await;
+    without_replicas(&server, "0");
+    is_made_up_for(&server, &cache).await;
+}
+
+fn without_replicas(server: &Server, least: &str) {
+    server.cli(&["CONFIG", "SET", "min-replicas-to-write", least]);
+}
+
+async fn is_not_read(cache: &Cache) {
+    let before = runs();
+    for _ in 0..3 {
+        assert_eq!(cache.scope(doubled(1)).await, 2);
+    }
+    assert_eq!(runs() - before, 3);
+    assert_eq!(cache.scope(doubled::peek(1)).await.unwrap(), None);
+}
+
+/// Without any further call.
+async fn is_made_up_for(server: &Server, cache: &Cache) {
+    let start = Instant::now();
+    while cache.stats().server().owed > 0 {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.cli(&["EXISTS", "cache:async:1"]), "0");
+}
+
+#[tokio::test]
 async fn a_demoted_master_is_left_at_once_and_written_to_when_it_is_one_again() {
     let server = Server::start();
     let cache = server.cache();
@@ -113,20 +184,13 @@ async fn a_server_that_is_busy_or_cut_off_is_away_until_it_is_not() {
     server.cli(&["REPLICAOF", "NO", "ONE"]);
     until_back(&cache).await;
 
-    let port = server.port().to_string();
-    let script = ["-p", &port, "EVAL", "while true do end", "0"];
-    let mut busy = Command::new("redis-cli")
-        .args(script)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let script = server.begin_script();
     let start = Instant::now();
     while !cache.stats().server().away {
         answers(&cache).await;
         assert!(start.elapsed() < Duration::from_secs(5), "BUSY");
     }
-    server.cli(&["SCRIPT", "KILL"]);
-    busy.wait().unwrap();
+    server.end_script(script);
     until_back(&cache).await;
     answers(&cache).await;
 }

@@ -1,6 +1,7 @@
 //! A server that answers everything, but slowly, makes no caller later than by one deadline.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, Config, read_through};
 
@@ -33,6 +34,64 @@ fn a_lone_caller_waits_for_one_deadline_in_all() {
         );
         assert_eq!(seen.stored.errors + seen.missing.errors, 0);
         assert_eq!(seen.outages, 0, "{kind}: it is slow, not away");
+    }
+}
+
+/// And so does who asks for the new value: nobody in this process is answered with the old one after
+/// that, although the server has not been told yet.
+#[test]
+fn a_refresh_waits_for_one_deadline_in_all_and_hides_the_old_value() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(name = "counted", ttl = 600)]
+    async fn counted(_key: u64) -> u64 {
+        BODIES.fetch_add(1, Relaxed)
+    }
+    #[read_through(name = "counted", ttl = 600)]
+    fn counted_sync(_key: u64) -> u64 {
+        BODIES.fetch_add(1, Relaxed)
+    }
+
+    let runtime = crate::support::runtime();
+    for kind in KINDS {
+        let asked = |refreshes: bool| match (kind, refreshes) {
+            (Kind::Async, false) => runtime.block_on(counted(7)),
+            (Kind::Async, true) => runtime.block_on(counted::refresh(7)),
+            (Kind::Sync, false) => counted_sync(7),
+            (Kind::Sync, true) => counted_sync::refresh(7),
+        };
+        let (call, refresh) = (|| asked(false), || asked(true));
+        // There is no time left for the claim, or only none for the fill.
+        for delay in [DEADLINE * 7 / 10, DEADLINE * 4 / 10] {
+            let server = Server::start();
+            let proxy = Proxy::before(server.port());
+            let config = Config::new(proxy.url()).response_timeout(DEADLINE);
+            let cache = Cache::new(config).unwrap();
+            let _inside = cache.enter();
+            let old = until_stored(&cache, call);
+            proxy.delay(delay);
+            let began = Instant::now();
+            let new = refresh();
+            let took = began.elapsed();
+            assert!(new > old, "{kind}");
+            assert!(took < DEADLINE * 13 / 10, "{kind}: {took:?}");
+            assert!(call() > old, "{kind}");
+            proxy.delay(Duration::ZERO);
+            assert!(until_stored(&cache, call) > old, "{kind}");
+            assert_eq!(cache.stats().server().outages, 0, "it is slow, not away");
+        }
+    }
+}
+
+fn until_stored(cache: &Cache, call: impl Fn() -> u64) -> u64 {
+    let hits = || cache.stats().function("counted").map_or(0, |of| of.hits);
+    let began = Instant::now();
+    loop {
+        let before = hits();
+        let value = call();
+        if hits() > before {
+            return value;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10));
     }
 }
 

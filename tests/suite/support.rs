@@ -172,6 +172,24 @@ impl Server {
         all.unwrap().trim().parse::<u64>().unwrap() - 1
     }
 
+    /// Has another client run a script that has no end: the server, started with `--busy-reply-threshold 1`,
+    /// is busy from now on.
+    pub fn begin_script(&self) -> Child {
+        let script = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(["EVAL", "while true do end", "0"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !self.cli(&["GET", "any"]).starts_with("BUSY") {}
+        script
+    }
+
+    pub fn end_script(&self, mut script: Child) {
+        self.cli(&["SCRIPT", "KILL"]);
+        script.wait().unwrap();
+    }
+
     pub fn kill(&mut self) {
         self.signal("KILL");
         self.child.wait().unwrap();

@@ -1,5 +1,6 @@
 //! What a server that forbids scripts loses nothing of: transactions keep the promises instead.
 
+use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -10,7 +11,7 @@ use futures_util::future::join_all;
 
 use crate::proxy::refusing;
 use crate::support::{
-    Monitor, Sent, Server, acl, is_own_process, patient, tell, together, wait_to_go,
+    Monitor, Sent, Server, acl, is_own_process, patient, tell, together, until_back, wait_to_go,
 };
 
 static BODIES: AtomicU64 = AtomicU64::new(0);
@@ -22,9 +23,13 @@ async fn square(n: u64) -> u64 {
 }
 
 fn server() -> Server {
+    server_with(&[])
+}
+
+fn server_with(arguments: &[&str]) -> Server {
     let user = acl::of_no_scripts();
     let user: Vec<_> = user.iter().map(String::as_str).collect();
-    Server::start_with(&user)
+    Server::start_with(&[arguments, &user].concat())
 }
 
 fn url(port: u16) -> String {
@@ -258,6 +263,34 @@ async fn a_server_that_freezes_before_a_value_is_stored_costs_one_deadline() {
     let until_hit = async { while cache.scope(observe(freezing(0))).await.1 != Seen::Stored {} };
     let until_hit = tokio::time::timeout(Duration::from_secs(5), until_hit);
     until_hit.await.expect("it is used again");
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_before_a_value_is_stored_keeps_the_fence_of_later_ones() {
+    static SCRIPT: Mutex<Option<Child>> = Mutex::new(None);
+    #[read_through(name = "busy", key = "n", ttl = 60)]
+    async fn busy(n: u64, server: &Server) -> u64 {
+        *SCRIPT.lock().unwrap() = Some(server.begin_script());
+        n
+    }
+    #[read_through(name = "overtaken", ttl = 60)]
+    async fn overtaken(n: u64) -> u64 {
+        overtaken::invalidate(n).await.unwrap();
+        n
+    }
+
+    let server = server_with(&["--busy-reply-threshold", "1"]);
+    let cache = cache(&server);
+    // That scripts are forbidden is known from here on.
+    cache.scope(square(7)).await;
+    assert_eq!(cache.scope(busy(7, &server)).await, 7);
+    server.end_script(SCRIPT.lock().unwrap().take().unwrap());
+    let errors = server.cli(&["INFO", "errorstats"]);
+    assert!(errors.contains("EXECABORT"), "it was tried: {errors}");
+    until_back(&cache).await;
+    assert_eq!(cache.scope(overtaken(7)).await, 7);
+    assert_eq!(stored_and_refused(&cache, "overtaken"), (0, 1));
+    assert_eq!(cache.scope(overtaken::peek(7)).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -91,6 +91,13 @@ impl Cache {
         removed
     }
 
+    /// Has it removed behind, since the server has not said in time that it is gone: until it is, this
+    /// process does not read it.
+    pub(crate) fn owe(&self, key: &Key) {
+        self.shared.store.owe(key);
+        self.forget_here(key);
+    }
+
     /// What this process has of a key: nobody who comes now is answered with it.
     pub(crate) fn forget_here(&self, key: &Key) {
         self.shared.board.detach(key);
@@ -109,16 +116,15 @@ impl Cache {
         self.storable(&json, ttl)?;
         let store = &self.shared.store;
         self.forget_here(key);
-        if !store.is_unfenced() {
+        if store.is_unfenced() {
+            store.set(key, json, kept).await?;
+        } else {
             let (token, seized) = self.seize(key).await?;
-            let filling = store.fill(key, Lock::Lease, &token, json.clone(), kept);
+            let filling = store.fill(key, Lock::Lease, &token, json, kept);
             // Refused, it was invalidated just after it was put. After an error, or if the caller
             // leaves here, the token may be there and is given back.
             filling.await?;
             seized.answered();
-        }
-        if store.is_unfenced() {
-            store.set(key, json, kept).await?;
         }
         self.forget_here(key);
         Ok(())

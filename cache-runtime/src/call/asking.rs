@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Search;
 use crate::cache::Unanswered;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::exec::{self, Work};
 use crate::lease::Token;
 use crate::store::{Leased, Lock};
@@ -57,9 +57,14 @@ impl Search {
             .0
     }
 
-    pub(super) async fn claim(&mut self, token: Token, life: Duration) -> Result<bool, Error> {
+    pub(super) async fn claim(
+        &mut self,
+        token: Token,
+        life: Duration,
+        take_over: bool,
+    ) -> Result<bool, Error> {
         let (cache, key) = (self.place.cache.clone(), self.place.key.clone());
-        let claiming = async move { cache.store().claim(&key, &token, life, false).await };
+        let claiming = async move { cache.store().claim(&key, &token, life, take_over).await };
         self.take(Lock::Refresh, token, Box::pin(claiming), |ours| *ours)
             .await
             .0
@@ -95,6 +100,16 @@ impl Search {
         let (cache, key) = (self.place.cache.clone(), self.place.key.clone());
         let removing = async move { cache.store().remove(&key).await.map(drop) };
         self.end(Box::pin(removing)).await
+    }
+
+    /// What is not removed in time is owed meanwhile.
+    pub(super) async fn forget(&mut self) {
+        let (cache, key) = (self.place.cache.clone(), self.place.key.clone());
+        let removing = async move { cache.remove(&key).await.map(drop) };
+        let removed = self.end(Box::pin(removing)).await;
+        if removed.is_err_and(|error| error.kind() == ErrorKind::Timeout) {
+            self.place.cache.owe(&self.place.key);
+        }
     }
 
     async fn end(&mut self, ending: Work<Result<(), Error>>) -> Result<(), Error> {

@@ -69,9 +69,9 @@ pub enum Invalidated {
     Removed,
     /// There was nothing to remove.
     Absent,
-    /// The server is away: the invalidation is owed. Until it was made up for, which comes before
-    /// anything else on the next connection, this process does not read the key; other processes
-    /// may.
+    /// The server is away, or takes no writes: the invalidation is owed. Until it was made up for,
+    /// which is tried before anything else on the next connection and then again and again, this
+    /// process does not read the key; other processes may.
     Queued,
 }
 

@@ -227,6 +227,18 @@ impl Store {
         removed
     }
 
+    /// Remembers that it has yet to be removed.
+    pub(crate) fn owe(&self, key: &Key) {
+        // An error if more is owed than can be remembered.
+        let _ = match self {
+            Self::Redis(redis) => redis.owe(key, Error::late()),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Memory { failing, .. } => failing.owing(key, Err(Error::late())),
+            #[cfg(not(any(test, feature = "testing")))]
+            Self::Memory { .. } => Ok(Invalidated::Absent),
+        };
+    }
+
     /// Whether nothing can be compared here before it is replaced, so that there are no leases.
     pub(crate) fn is_unfenced(&self) -> bool {
         match self {

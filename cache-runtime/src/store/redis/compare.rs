@@ -2,13 +2,14 @@
 //! IFEQ, or by a transaction on a connection of its own.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::{
     Cmd, ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, cmd,
 };
 
-use super::failure::{read, told};
+use super::failure::{is_forbidden, read, told};
 use super::lane::Again;
 use super::script::Source;
 use super::watched::{Exchange, Outcome};
@@ -20,11 +21,11 @@ use crate::error::Error;
 pub(super) struct Server {
     /// Its SET has no NX together with GET: it is older than Redis 7.0.
     pub(super) lacks_set_with_get: Found,
-    forbids_scripts: Found,
+    forbids_scripts: Forbidden,
     /// Its SET has no IFEQ.
     lacks_if_equal: Found,
-    forbids_watching: Found,
-    /// There is no way left: nothing can be compared before it is replaced.
+    forbids_watching: Forbidden,
+    /// While both are forbidden there is no way left: nothing can be compared before it is replaced.
     compares_nothing: Found,
 }
 
@@ -43,6 +44,26 @@ impl Found {
     }
 }
 
+/// Believed for a while, since rights that were taken away may be given back.
+#[derive(Debug, Default)]
+struct Forbidden(Mutex<Option<Instant>>);
+
+impl Forbidden {
+    const BELIEVED: Duration = Duration::from_secs(60);
+
+    fn is_so(&self, now: Instant) -> bool {
+        self.until().is_some_and(|until| now < until)
+    }
+
+    fn found(&self, now: Instant) {
+        *self.until() = Some(now + Self::BELIEVED);
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What is put in the place of what.
 #[derive(Clone, Copy)]
 pub(super) struct Swap<'a> {
@@ -55,9 +76,37 @@ pub(super) struct Swap<'a> {
     pub(super) ends: Option<&'a str>,
 }
 
+impl Swap<'_> {
+    /// As a transaction that replaces it so.
+    fn by(self, replacing: Cmd) -> Exchange {
+        let mut commands = Pipeline::new();
+        commands.add_command(replacing);
+        if let Some(refresh) = self.ends {
+            commands.add_command(unlink(refresh));
+        }
+        let old = self.old.to_vec();
+        Exchange {
+            keys: vec![self.name.to_owned()],
+            ends: self.ends.map(str::to_owned),
+            holds: Box::new(move |seen| seen[0].as_ref() == Some(&old)),
+            commands,
+            again: again(self.ends),
+        }
+    }
+}
+
 impl Redis {
     pub(crate) fn is_unfenced(&self) -> bool {
-        self.server.compares_nothing.is_so()
+        let Server {
+            forbids_scripts,
+            forbids_watching,
+            compares_nothing,
+            ..
+        } = &self.server;
+        compares_nothing.is_so() && {
+            let now = Instant::now();
+            forbids_scripts.is_so(now) && forbids_watching.is_so(now)
+        }
     }
 
     /// Whether it was there, and was replaced; by this script where scripts are allowed.
@@ -94,22 +143,11 @@ impl Redis {
     }
 
     async fn swap_watched(&self, swap: Swap<'_>) -> Result<bool, Error> {
-        let mut commands = Pipeline::new();
-        match swap.new {
-            Some(new) => commands.add_command(self.replace(swap.name, new, swap.life)),
-            None => commands.cmd("UNLINK").arg(swap.name),
+        let replacing = match swap.new {
+            Some(new) => self.replace(swap.name, new, swap.life),
+            None => unlink(swap.name),
         };
-        if let Some(refresh) = swap.ends {
-            commands.cmd("UNLINK").arg(refresh);
-        }
-        let old = swap.old.to_vec();
-        let exchange = Exchange {
-            keys: vec![swap.name.to_owned()],
-            holds: Box::new(move |seen| seen[0].as_ref() == Some(&old)),
-            commands,
-            again: again(swap.ends),
-        };
-        match self.exchange(exchange).await?.map_err(told)? {
+        match self.exchange(swap.by(replacing)).await?.map_err(told)? {
             Outcome::Done => Ok(true),
             Outcome::Left(_) => Ok(false),
             Outcome::Forbidden => {
@@ -130,7 +168,7 @@ impl Redis {
         arguments: &[&[u8]],
         ends: Option<&str>,
     ) -> Result<Option<Answer>, Error> {
-        if self.server.forbids_scripts.is_so() {
+        if self.server.forbids_scripts.is_so(Instant::now()) {
             return Ok(None);
         }
         let by_hash = source.by_hash(keys, arguments);
@@ -140,7 +178,7 @@ impl Redis {
             answer = self.send_ending(by_text, ends).await?;
         }
         if answer.as_ref().is_err_and(is_forbidden) {
-            self.server.forbids_scripts.found();
+            self.server.forbids_scripts.found(Instant::now());
             return Ok(None);
         }
         Ok(Some(answer))
@@ -157,12 +195,12 @@ impl Redis {
 
     /// By a transaction.
     pub(super) async fn exchange(&self, exchange: Exchange) -> Result<RedisResult<Outcome>, Error> {
-        if self.server.forbids_watching.is_so() {
+        if self.server.forbids_watching.is_so(Instant::now()) {
             return Ok(Ok(Outcome::Forbidden));
         }
         let outcome = self.watched.run(exchange).await?;
         match &outcome {
-            Ok(Outcome::Forbidden) => drop(self.server.forbids_watching.found()),
+            Ok(Outcome::Forbidden) => self.server.forbids_watching.found(Instant::now()),
             Ok(_) => {}
             Err(_) => self.health.wrote(&outcome),
         }
@@ -231,6 +269,12 @@ pub(super) fn set(name: &str, new: &[u8], condition: &str, life: Option<Duration
     set
 }
 
+fn unlink(name: &str) -> Cmd {
+    let mut unlink = cmd("UNLINK");
+    unlink.arg(name);
+    unlink
+}
+
 fn live_for(set: &mut Cmd, life: Option<Duration>) {
     if let Some(life) = life {
         set.arg("PX").arg(millis(life));
@@ -242,15 +286,45 @@ fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == Kind::Server(ServerErrorKind::NoScript)
 }
 
-fn is_forbidden(error: &RedisError) -> bool {
-    error.kind() == Kind::Server(ServerErrorKind::NoPerm)
-        || error
-            .detail()
-            .is_some_and(|text| text.contains("unknown command"))
-}
-
 pub(super) fn is_syntax_error(error: &RedisError) -> bool {
     error
         .detail()
         .is_some_and(|text| text.contains("syntax error"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else that would come back, and with it a value from before the lease.
+    #[test]
+    fn a_refresh_is_not_extended_by_the_transaction_that_ends_it() {
+        let swap = |name, ends| Swap {
+            name,
+            old: b"old",
+            new: Some(b"new"),
+            life: None,
+            ends,
+        };
+        let exchange = |name, ends| swap(name, ends).by(set(name, b"new", "XX", None));
+        let displacing = exchange("key", Some("key:refresh"));
+        let extending = exchange("key:refresh", None);
+        let of_another = exchange("other", Some("other:refresh"));
+        assert!(displacing.shares_a_key_with(&extending));
+        assert!(extending.shares_a_key_with(&displacing));
+        assert!(!of_another.shares_a_key_with(&extending));
+        assert!(!of_another.shares_a_key_with(&displacing));
+    }
+
+    #[test]
+    fn what_is_forbidden_is_asked_for_again_after_a_while() {
+        let (forbidden, now) = (Forbidden::default(), Instant::now());
+        assert!(!forbidden.is_so(now));
+        forbidden.found(now);
+        let later = now + Forbidden::BELIEVED;
+        assert!(forbidden.is_so(now) && forbidden.is_so(later - Duration::from_millis(1)));
+        assert!(!forbidden.is_so(later));
+        forbidden.found(later);
+        assert!(forbidden.is_so(later));
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Pipeline, RedisResult, Value};
 
 use super::connect::{Connection, Connector};
-use super::failure::{class, is_passing, timed_out};
+use super::failure::{class, is_forbidden, is_passing, timed_out};
 use super::patience::patiently;
 use crate::owed::Owed;
 
@@ -43,26 +43,63 @@ impl Debts {
                 commands.cmd("UNLINK").arg(key.on_server(&self.prefix));
             }
             let sending = patiently(self.limit, connection.send(&commands));
-            for answer in sending.await.unwrap_or_else(|| Err(timed_out()))? {
-                give_up_what_is_refused(answer)?;
+            let answers = sending.await.unwrap_or_else(|| Err(timed_out()))?;
+            let settled: RedisResult<Vec<_>> = answers.into_iter().map(is_settled).collect();
+            if !settled?.contains(&false) {
+                self.owed.settle(&debt);
             }
-            self.owed.settle(&debt);
         }
         Ok(())
     }
 }
 
-/// An invalidation that the server will never take must not keep the cache from everything else.
-fn give_up_what_is_refused(answer: RedisResult<Value>) -> RedisResult<()> {
+/// Whether there is no more to be done about it. One that the server will never take is given up. One
+/// that it may take later, when it has disk or replicas again, stays owed, and must not keep the cache
+/// from everything else: its key alone is not read until then.
+fn is_settled(answer: RedisResult<Value>) -> RedisResult<bool> {
     match answer {
+        Ok(_) => Ok(true),
         Err(error) if class(&error).ends_the_lane() || is_passing(&error) => Err(error),
-        Err(error) => {
+        Err(error) if is_forbidden(&error) => {
             tracing::warn!(
                 code = error.code(),
-                "redis refuses an invalidation that was owed; it is given up"
+                "redis forbids an invalidation that was owed; it is given up"
             );
-            Ok(())
+            Ok(true)
         }
-        Ok(_) => Ok(()),
+        Err(_) => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{ErrorKind, ServerErrorKind};
+
+    use super::*;
+
+    fn refused(code: &'static str, text: &'static str) -> RedisResult<Value> {
+        Err(redis::make_extension_error(code.into(), Some(text.into())))
+    }
+
+    #[test]
+    fn what_is_owed_is_given_up_only_where_it_is_forbidden() {
+        let forbidden = ErrorKind::Server(ServerErrorKind::NoPerm);
+        assert_eq!(is_settled(Ok(Value::Int(0))), Ok(true));
+        assert_eq!(is_settled(Err((forbidden, "it is").into())), Ok(true));
+        assert_eq!(
+            is_settled(refused("ERR", "unknown command 'UNLINK'")),
+            Ok(true)
+        );
+        for code in [
+            "MISCONF",
+            "NOREPLICAS",
+            "OOM",
+            "NOAUTH",
+            "DENIED",
+            "ANYTHING",
+        ] {
+            assert_eq!(is_settled(refused(code, "not now")), Ok(false), "{code}");
+        }
+        assert!(is_settled(refused("BUSY", "with a script")).is_err());
     }
 }

@@ -85,6 +85,22 @@ pub(super) fn is_passing(error: &RedisError) -> bool {
     }
 }
 
+/// The server does not let us, or does not know the command: a moment later it will not, either. The end
+/// of a transaction is refused with a code of its own, which says why only in its text.
+pub(super) fn is_forbidden(error: &RedisError) -> bool {
+    const UNKNOWN: &str = "unknown command";
+    const ABORTED: &str = "discarded because of: NOPERM";
+    error.kind() == Kind::Server(ServerErrorKind::NoPerm)
+        || error
+            .detail()
+            .is_some_and(|text| text.contains(UNKNOWN) || text.contains(ABORTED))
+}
+
+/// The server may take the same command later.
+pub(super) fn is_for_now(error: &RedisError) -> bool {
+    is_passing(error) || class(error) == Class::RefusesWrites
+}
+
 /// What redis-rs reports, without what the server said: that quotes the command that it refuses,
 /// with its arguments, and a failed conversion quotes the answer. Either may be a stored value.
 pub(super) fn told(error: RedisError) -> Error {

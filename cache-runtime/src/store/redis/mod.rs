@@ -35,7 +35,7 @@ use self::compare::Server;
 use self::connect::Connector;
 use self::debts::Debts;
 use self::exclusive::Exclusive;
-use self::failure::{late, read, unfit};
+use self::failure::{is_for_now, late, read, told, unfit};
 use self::health::Health;
 use self::lane::Again;
 use self::lanes::Lanes;
@@ -185,26 +185,30 @@ impl Redis {
         let mut commands = Pipeline::new();
         commands.cmd("UNLINK").arg(self.refresh_name(key));
         commands.cmd("UNLINK").arg(self.name(key));
-        let answers = self.answers(commands, Again::Yes).await;
-        let removed = answers.and_then(|[refresh, removed]| {
-            read::<Value>(refresh)?;
-            read::<bool>(removed)
-        });
+        let removed = match self.answers(commands, Again::Yes).await {
+            Ok([refresh, removed]) => refresh.and(removed),
+            Err(error) if error.is_passing() => return self.owe(key, error),
+            Err(error) => return Err(error),
+        };
         match removed {
-            Ok(true) => Ok(Invalidated::Removed),
-            Ok(false) => Ok(Invalidated::Absent),
-            Err(error) if error.is_passing() && self.owed.add(key) => {
-                self.meter().failed(&error);
-                self.make_up();
-                Ok(Invalidated::Queued)
-            }
-            Err(error) if error.is_passing() => {
-                // More is owed than can be remembered, so nothing is known of what is here.
-                self.near.forget_all();
-                Err(error)
-            }
-            Err(error) => Err(error),
+            Err(error) if is_for_now(&error) => self.owe(key, told(error)),
+            removed => Ok(match read(removed)? {
+                true => Invalidated::Removed,
+                false => Invalidated::Absent,
+            }),
         }
+    }
+
+    /// What could not be removed is, later; an error if so much is owed that it cannot be remembered.
+    pub(crate) fn owe(&self, key: &Key, error: Error) -> Result<Invalidated, Error> {
+        if !self.owed.add(key) {
+            // Then nothing is known of what is here.
+            self.near.forget_all();
+            return Err(error);
+        }
+        self.meter().failed(&error);
+        self.make_up();
+        Ok(Invalidated::Queued)
     }
 
     /// Asks on a connection of its own while the server is not known to be well, so that it is

@@ -75,17 +75,19 @@ impl Redis {
         }
         let mut commands = Pipeline::new();
         commands.add_command(set(&name, bytes, "NX", Some(life)));
-        commands.cmd("UNLINK").arg(refresh);
-        self.take_watched(name, commands).await
+        commands.cmd("UNLINK").arg(&refresh);
+        self.take_watched(name, refresh, commands).await
     }
 
     async fn take_watched(
         &self,
         name: String,
+        refresh: String,
         commands: Pipeline,
     ) -> Result<Option<Answer>, Error> {
         let exchange = Exchange {
             keys: vec![name],
+            ends: Some(refresh),
             holds: Box::new(|seen| seen[0].is_none()),
             commands,
             again: Again::No,
@@ -215,6 +217,7 @@ impl Redis {
         let is_value = |stored: &Vec<u8>| Token::read(stored).is_none();
         let exchange = Exchange {
             keys: vec![name, refresh],
+            ends: None,
             holds: Box::new(move |seen| {
                 is_held(&seen[1]) && seen[0].as_ref().is_some_and(is_value)
             }),

@@ -47,11 +47,24 @@ pub(super) struct Watched {
 pub(super) struct Exchange {
     /// In a cluster, of one slot.
     pub(super) keys: Vec<String>,
+    /// What goes with it, whatever stands there.
+    pub(super) ends: Option<String>,
     /// Whether that is what stands under them.
     pub(super) holds: Condition,
     pub(super) commands: Pipeline,
     /// Whether they are sent again if their answer is lost.
     pub(super) again: Again,
+}
+
+impl Exchange {
+    /// What one does would change what the other compares.
+    pub(super) fn shares_a_key_with(&self, other: &Self) -> bool {
+        let changes = |exchange: &Self, key| {
+            exchange.keys.contains(key) || exchange.ends.as_ref() == Some(key)
+        };
+        self.keys.iter().any(|key| changes(other, key))
+            || other.keys.iter().any(|key| changes(self, key))
+    }
 }
 
 type Condition = Box<dyn Fn(&[Stored]) -> bool + Send + Sync>;
@@ -83,12 +96,6 @@ impl Waiting {
 
     fn is_large(&self) -> bool {
         is_large(&self.exchange.commands)
-    }
-
-    /// What one does would change what the other compares.
-    fn shares_a_key_with(&self, other: &Self) -> bool {
-        let keys = &other.exchange.keys;
-        self.exchange.keys.iter().any(|key| keys.contains(key))
     }
 }
 
@@ -154,7 +161,9 @@ impl Watched {
         while batch.len() < most
             && let Some(next) = waiting.front()
             && !next.is_large()
-            && !batch.iter().any(|other| next.shares_a_key_with(other))
+            && !batch
+                .iter()
+                .any(|other| next.exchange.shares_a_key_with(&other.exchange))
         {
             batch.extend(waiting.pop_front());
         }

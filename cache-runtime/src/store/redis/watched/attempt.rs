@@ -7,7 +7,7 @@
 use redis::{ErrorKind as Kind, Pipeline, RedisError, RedisResult, Value};
 
 use super::super::connect::{Connection, Place};
-use super::super::failure::{class, timed_out};
+use super::super::failure::{is_forbidden, timed_out};
 use super::super::lanes::is_large;
 use super::super::patience::patiently;
 use super::{Outcome, Stored, Waiting, Watched};
@@ -106,10 +106,12 @@ impl Attempt<'_> {
             let read = read.into_iter().collect::<RedisResult<Vec<_>>>();
             seen.push(read);
         }
-        match lets.into_iter().find_map(Result::err) {
-            Some(error) if class(&error).is_of_the_server() => return Err(Failed::Looking(error)),
-            Some(_) => return Err(Failed::Forbidden),
-            None => {}
+        let refused: Vec<_> = lets.into_iter().filter_map(Result::err).collect();
+        if refused.iter().any(is_forbidden) {
+            return Err(Failed::Forbidden);
+        }
+        if let Some(error) = refused.into_iter().next() {
+            return Err(Failed::Looking(error));
         }
         let stored = |read: Vec<Value>| read.into_iter().map(stored).collect();
         Ok(seen.into_iter().map(|read| read.and_then(stored)).collect())
