@@ -33,6 +33,7 @@ use self::clock::{Clock, Ticks};
 pub(crate) use self::copied::{Copied, Life};
 pub(crate) use self::front::Wanted;
 use crate::config::Config;
+use crate::exec;
 use crate::key::Key;
 use crate::stats::Counted;
 
@@ -140,24 +141,24 @@ impl Near {
 
     /// The value of this key is about to change, or did.
     pub(crate) fn forget(&self, key: &Key) {
-        if let Some(key) = key.encoded() {
-            self.forget_text(key);
-        }
+        self.forget_texts(key.encoded());
     }
 
-    /// The same by the key without its prefix.
-    pub(crate) fn forget_text(&self, key: &str) {
-        let (watched, removed) = {
+    /// The same of several keys, without their prefix: all of them are known to change before what is
+    /// the user's hears of one.
+    pub(crate) fn forget_texts<'a>(&self, keys: impl IntoIterator<Item = &'a str>) {
+        let (mut watched, mut removed) = (Vec::new(), Vec::new());
+        {
             let mut watches = self.watches();
-            let watched = watches.of_keys.remove(key);
+            for key in keys {
+                watched.extend(watches.of_keys.remove(key));
+                removed.extend(self.copies.remove(key));
+            }
             mark(&watched);
-            let removed = self.copies.remove(key);
             end(&removed);
-            (watched, removed)
-        };
-        // Without the lock: a copy is the user's own type, and its destructor the user's code.
-        drop(removed);
+        }
         tell(watched);
+        let_go_of(removed);
     }
 
     /// Nothing is known any more of what changed.
@@ -170,8 +171,8 @@ impl Near {
             end(&removed);
             (watched, removed)
         };
-        drop(removed);
         tell(watched.into_values());
+        let_go_of(removed);
     }
 
     /// Nothing is kept from now on.
@@ -201,6 +202,13 @@ fn end<'a>(removed: impl IntoIterator<Item = &'a (Box<str>, Arc<Copied>)>) {
 fn mark<'a>(watched: impl IntoIterator<Item = &'a Watched>) {
     for watched in watched {
         watched.change.happened.store(true, Ordering::Release);
+    }
+}
+
+/// To be called without the lock: a copy is the user's own type, and its destructor the user's code.
+fn let_go_of(removed: Vec<(Box<str>, Arc<Copied>)>) {
+    if !removed.is_empty() {
+        exec::drop_of_user(removed);
     }
 }
 
@@ -270,6 +278,7 @@ impl Watch {
             end(&removed);
         }
         drop(watches);
+        let_go_of(removed);
     }
 
     /// Waits until the value may have been changed.

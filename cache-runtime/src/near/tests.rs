@@ -291,6 +291,32 @@ fn the_destructor_of_a_copy_runs_under_no_lock() {
     assert!(near.copies.is_empty());
 }
 
+#[test]
+fn what_changed_together_is_ended_before_any_of_it_is_dropped() {
+    /// Looks, when it is dropped, for a copy that changed with its own.
+    struct LooksAt(Arc<Near>, u64, Arc<AtomicU64>);
+    impl Drop for LooksAt {
+        fn drop(&mut self) {
+            let found = get(&self.0, self.1).is_some();
+            self.2
+                .fetch_add(1 << (8 * u64::from(found)), Ordering::Relaxed);
+        }
+    }
+    let near = near();
+    let found = Arc::new(AtomicU64::new(0));
+    for (n, other) in [(1, 2), (2, 1)] {
+        let watch = near.watch(&key(n)).unwrap();
+        let life = watch.life(None, AGE, 8, &counters()).unwrap();
+        watch.keep(Copied::new(
+            life,
+            LooksAt(near.clone(), other, found.clone()),
+        ));
+    }
+    let changed = [1, 2].map(|n| key(n).to_string());
+    near.forget_texts(changed.iter().map(String::as_str));
+    assert_eq!(found.load(Ordering::Relaxed), 2);
+}
+
 /// A destructor that does not find what it needs.
 struct Panics;
 
