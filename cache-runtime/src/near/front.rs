@@ -133,7 +133,9 @@ impl Front {
             let (seat, _) = seat.remove();
             self.bytes -= seat.copied.bytes();
             removed.before = Some(seat);
-        } else if self.seats.len() == MOST_COPIES || self.bytes + copied.bytes() > MOST_BYTES {
+        }
+        // Also in place of another, than which it may be larger.
+        if self.seats.len() == MOST_COPIES || self.bytes + copied.bytes() > MOST_BYTES {
             removed.all = std::mem::take(&mut self.seats);
             self.bytes = 0;
             self.tallies = Tallies::default();
