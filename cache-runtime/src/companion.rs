@@ -26,7 +26,7 @@ pub type Op<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 /// The key of a call as the server has it: under the prefix of the cache that the call would use.
 #[must_use]
 pub fn key(call: Call) -> String {
-    match call.resolve() {
+    match call.of_companion().resolve() {
         (Some(cache), key) => key.on_server(cache.prefix()),
         (None, key) => key.on_server(&Config::new("").prefix),
     }
@@ -43,6 +43,7 @@ fn resolve(call: Call) -> Result<(Current, Key), Error> {
 
 /// Forgets the value of a call.
 pub fn invalidate(call: Call) -> Op<Invalidated> {
+    let call = call.of_companion();
     Box::pin(async move {
         let spec = call.spec();
         let (cache, key) = resolve(call)?;
@@ -73,6 +74,7 @@ fn put_json(
     json: Result<(Vec<u8>, bool), Error>,
     ttl: Option<Option<Duration>>,
 ) -> Op<()> {
+    let call = call.of_companion();
     Box::pin(async move {
         let spec = call.spec();
         let (cache, key) = resolve(call)?;
@@ -109,11 +111,12 @@ pub struct PeekMany<R, V> {
 /// Reads the stored values of the calls that some arguments make.
 pub fn peek_many<R: Inner<V>, V, A>(
     arguments: impl IntoIterator<Item = A>,
-    call: impl FnMut(A) -> Call,
+    mut call: impl FnMut(A) -> Call,
     codec: Codec<R>,
 ) -> PeekMany<R, V> {
+    let calls = arguments.into_iter().map(|each| call(each).of_companion());
     PeekMany {
-        fetch: fetch_many(arguments.into_iter().map(call).collect()),
+        fetch: fetch_many(calls.collect()),
         decode: codec.decode,
         inner: R::inner,
     }
