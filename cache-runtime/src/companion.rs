@@ -97,7 +97,7 @@ pub fn put_sync<R>(
     exec::wait(put(call, value, codec, ttl))
 }
 
-/// Reads the stored values of some calls, in one round trip.
+/// Reads the stored values of some calls, in one round trip to each cache that they use.
 ///
 /// The future is named and holds two function pointers instead of being an `async fn`, which would
 /// be compiled anew for every return type.
@@ -124,18 +124,31 @@ pub fn peek_many<R: Inner<V>, V, A>(
 
 fn fetch_many(calls: Vec<Call>) -> Op<Vec<Option<Vec<u8>>>> {
     Box::pin(async move {
-        let mut keys = Vec::with_capacity(calls.len());
-        let mut of = None;
-        for call in calls {
-            let (cache, key) = resolve(call)?;
-            keys.push(key);
-            of = Some(cache);
+        let mut found = vec![None; calls.len()];
+        for (cache, asked) in by_cache(calls)? {
+            let (places, keys): (Vec<usize>, Vec<Key>) = asked.into_iter().unzip();
+            let values = cache.fetch_many(&keys).await?;
+            for (place, value) in places.into_iter().zip(values) {
+                found[place] = value;
+            }
         }
-        match of {
-            Some(cache) => cache.fetch_many(&keys).await,
-            None => Ok(Vec::new()),
-        }
+        Ok(found)
     })
+}
+
+type Asked = Vec<(usize, Key)>;
+
+/// The keys with their places: the option `cache` may name another one for each call.
+fn by_cache(calls: Vec<Call>) -> Result<Vec<(Current, Asked)>, Error> {
+    let mut all: Vec<(Current, Asked)> = Vec::new();
+    for (place, call) in calls.into_iter().enumerate() {
+        let (cache, key) = resolve(call)?;
+        match all.iter_mut().find(|(known, _)| known.is_same(&cache)) {
+            Some((_, asked)) => asked.push((place, key)),
+            None => all.push((cache, vec![(place, key)])),
+        }
+    }
+    Ok(all)
 }
 
 impl<R, V> Future for PeekMany<R, V> {

@@ -1,5 +1,6 @@
 //! The innermost scope, else the installed cache, else the one from `REDIS_URL`, else none.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use cache_runtime::{Cache, ErrorKind, read_through};
@@ -18,7 +19,7 @@ fn run_sync() -> u32 {
     RUNS.fetch_add(1, Relaxed)
 }
 
-static OWN: std::sync::LazyLock<Cache> = std::sync::LazyLock::new(Cache::in_memory);
+static OWN: LazyLock<Cache> = LazyLock::new(Cache::in_memory);
 
 #[read_through(ttl = 60, cache = &OWN)]
 async fn run_with_own() -> u32 {
@@ -59,6 +60,31 @@ async fn a_functions_own_cache_is_used_outside_of_any_scope() {
     let scoped = Cache::in_memory();
     scoped.scope(run_with_own()).await;
     assert_eq!(scoped.stats().functions()[0].misses, 1);
+}
+
+static SHARDS: LazyLock<[Cache; 2]> = LazyLock::new(|| [Cache::in_memory(), Cache::in_memory()]);
+
+#[read_through(key = "id", ttl = 60, cache = &SHARDS[(id % 2) as usize])]
+async fn sharded(id: u64) -> u64 {
+    id
+}
+
+#[read_through(key = "id", ttl = 60, cache = &SHARDS[(id % 2) as usize])]
+fn sharded_sync(id: u64) -> u64 {
+    id
+}
+
+#[tokio::test]
+async fn each_of_many_values_is_read_from_the_cache_that_its_call_uses() {
+    for id in [1, 2, 3, 6] {
+        sharded(id).await;
+        sharded_sync(id);
+    }
+    let ids = [1, 2, 3, 4, 5, 6];
+    let stored = vec![Some(1), Some(2), Some(3), None, None, Some(6)];
+    assert_eq!(sharded::peek_many(ids).await.unwrap(), stored);
+    assert_eq!(sharded_sync::peek_many(ids).unwrap(), stored);
+    assert_eq!(sharded::peek(3).await.unwrap(), Some(3));
 }
 
 #[test]
