@@ -142,19 +142,19 @@ impl Shop {
     }
 }
 
-#[read_through(key = "id", cache = shelf())]
+#[read_through(key = "id", cache = shelf(id))]
 fn on_shelf(id: u64) -> u64 {
     id
 }
 
-#[read_through(key = "id", cache = shelf())]
+#[read_through(key = "id", cache = shelf(id))]
 async fn on_shelf_later(id: u64) -> u64 {
     id
 }
 
-fn shelf() -> &'static Cache {
+fn shelf(id: u64) -> &'static Cache {
     static SHELF: LazyLock<Cache> = LazyLock::new(Cache::in_memory);
-    Shop.tenant(7);
+    Shop.tenant(id);
     &SHELF
 }
 
