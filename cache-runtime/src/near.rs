@@ -109,10 +109,13 @@ impl Near {
         }
     }
 
-    /// The copy under a key without its prefix, if its time is not over.
-    pub(crate) fn get(&self, key: &str) -> Option<Arc<Copied>> {
-        let copied = self.copies.get(key)?;
-        copied.lives_at(self.clock.now()).then_some(copied)
+    /// The copy under a key without its prefix, also if its time is over: to let go of it may run the
+    /// user's code, which this must not. Only in the tier of that moment.
+    pub(crate) fn find(&self, key: &str, now: Now) -> Option<Arc<Copied>> {
+        if self.number != now.near {
+            return None;
+        }
+        self.copies.get(key)
     }
 
     /// Puts a key under watch, to be called before the read of it is sent. A key by hand has no
@@ -229,6 +232,12 @@ impl fmt::Debug for Near {
 pub(crate) struct Now {
     near: u64,
     time: Ticks,
+}
+
+impl Now {
+    pub(crate) fn is_in_time_of(self, copied: &Copied) -> bool {
+        copied.lives_at(self.time)
+    }
 }
 
 /// A key under watch, by one who is about to read it.

@@ -61,11 +61,11 @@ fn answer(call: &mut Call, flow: Flow, give: &mut dyn FnMut(&Copied) -> bool) {
 #[inline(never)]
 fn answer_from_map(call: &mut Call, now: Now, give: &mut dyn FnMut(&Copied) -> bool) -> bool {
     let name = call.name();
-    let find = |cache: &Cache| cache.near().get(call.text());
+    let find = |cache: &Cache| cache.near().find(call.text(), now);
     let Some(Some(copied)) = current::with_call(call.own_cache(), find) else {
         return false;
     };
-    if !give(&copied) {
+    if !now.is_in_time_of(&copied) || !give(&copied) {
         return false;
     }
     copied.counters().add(EventKind::Near);

@@ -186,7 +186,7 @@ pub(crate) fn answer(wanted: &Wanted<'_>, give: &mut dyn FnMut(&Copied) -> bool)
         let Some(seat) = front.find(wanted) else {
             return false;
         };
-        let answers = seat.copied.lives_at(wanted.now.time) && seat.is_enough();
+        let answers = wanted.now.is_in_time_of(&seat.copied) && seat.is_enough();
         if !answers || !give(&seat.copied) {
             return false;
         }

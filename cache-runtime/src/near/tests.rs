@@ -33,14 +33,21 @@ fn put(near: &Arc<Near>, n: u64, value: u64) {
 
 /// What the map has.
 fn in_map(near: &Near, n: u64) -> Option<u64> {
-    near.get(&key(n).to_string())?.value().copied()
+    living(near, &key(n).to_string())?.value().copied()
+}
+
+/// A copy in the map whose time is not over.
+fn living(near: &Near, key: &str) -> Option<Arc<Copied>> {
+    let now = near.now();
+    near.find(key, now)
+        .filter(|copied| now.is_in_time_of(copied))
 }
 
 /// What a call is answered with: by what its thread has at hand, or else by the map.
 fn get(near: &Near, n: u64) -> Option<u64> {
     at_hand(near, n).or_else(|| {
         let key = key(n).to_string();
-        let copied = near.get(&key)?;
+        let copied = living(near, &key)?;
         front::keep(copied.clone(), &wanted(near, &key));
         copied.value().copied()
     })
@@ -74,6 +81,16 @@ fn a_copy_answers_until_it_is_forgotten() {
     assert_eq!((get(&near, 1), get(&near, 2)), (None, Some(20)));
     near.forget_all();
     assert_eq!(get(&near, 2), None);
+}
+
+/// A cache may be installed between the two looks of a call.
+#[test]
+fn a_copy_is_found_only_in_the_tier_that_the_call_began_with() {
+    let (one, other) = (near(), near());
+    put(&other, 1, 10);
+    let text = key(1).to_string();
+    assert!(other.find(&text, one.now()).is_none());
+    assert!(other.find(&text, other.now()).is_some());
 }
 
 #[test]
@@ -339,7 +356,7 @@ fn a_thread_whose_copies_cannot_be_dropped_ends_all_the_same() {
     watch.keep(Copied::new(life, Panics));
     let thread = thread::spawn(move || {
         let text = key(1).to_string();
-        front::keep(near.get(&text).unwrap(), &wanted(&near, &text));
+        front::keep(living(&near, &text).unwrap(), &wanted(&near, &text));
         // Nobody else has it now.
         near.forget(&key(1));
     });
