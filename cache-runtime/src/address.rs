@@ -2,7 +2,8 @@
 //!
 //! `invalidate(repo.load_user(7))` names a stored value by the call that would answer with it. The
 //! request stands in a thread-local while the future is polled, and the first annotated call that
-//! is entered meanwhile takes it.
+//! begins meanwhile takes it: before its key is made, which may take other annotated calls. One that
+//! waits in another way gives it back, since it could not be left as one of the right kind can be.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -75,9 +76,18 @@ impl<T> Clone for Report<T> {
     }
 }
 
+/// How a call waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Sync,
+    Async,
+}
+
 #[derive(Debug)]
 struct Pending {
     request: Request,
+    /// Of the calls that it may be meant for.
+    flow: Flow,
     /// The one function it is meant for, where that is known.
     only: Option<&'static Spec>,
 }
@@ -88,42 +98,102 @@ impl Pending {
     }
 }
 
-thread_local! {
-    static PENDING: RefCell<Option<Pending>> = const { RefCell::new(None) };
+/// What is asked of the calls that this thread makes here and now.
+#[derive(Debug, Default)]
+enum Asking {
+    #[default]
+    Nothing,
+    Up(Pending),
+    /// A call has it.
+    Taken,
 }
 
-/// The request for a call of this function, if there is one.
-pub(crate) fn take(spec: &'static Spec) -> Option<Request> {
-    let meant = |pending: &mut Pending| pending.is_meant_for(spec);
-    PENDING
-        .try_with(|pending| pending.borrow_mut().take_if(meant))
-        .ok()
-        .flatten()
-        .map(|pending| pending.request)
-}
+impl Asking {
+    fn of(pending: Option<Pending>) -> Self {
+        pending.map_or(Self::Nothing, Self::Up)
+    }
 
-/// Whether a call of this function may be answered at once: nobody asked for anything but to be told.
-pub(crate) fn allows_an_answer(spec: &'static Spec) -> bool {
-    let other = |pending: &Pending| {
-        matches!(pending.request, Request::Observe(_)) || !pending.is_meant_for(spec)
-    };
-    PENDING
-        .try_with(|pending| pending.borrow().as_ref().is_none_or(other))
-        .unwrap_or(true)
-}
-
-/// Tells who asked that a call of this function was answered at once.
-pub(crate) fn answered(spec: &'static Spec, how: Seen) {
-    if let Some(Request::Observe(report)) = take(spec) {
-        report.set(how);
+    fn pending(self) -> Option<Pending> {
+        match self {
+            Self::Up(pending) => Some(pending),
+            Self::Nothing | Self::Taken => None,
+        }
     }
 }
 
-fn swap(pending: Option<Pending>) -> Option<Pending> {
-    PENDING
-        .try_with(|slot| slot.replace(pending))
-        .ok()
-        .flatten()
+thread_local! {
+    static ASKING: RefCell<Asking> = const { RefCell::new(Asking::Nothing) };
+}
+
+/// What one call was asked for. If it comes to nothing, so that nothing was done about that, the next
+/// call may take it.
+#[derive(Debug, Default)]
+pub(crate) struct Asked(Option<Pending>);
+
+impl Asked {
+    /// Of a call of this function that begins.
+    pub(crate) fn of(spec: &'static Spec) -> Self {
+        let take = |asking: &RefCell<Asking>| {
+            let mut asking = asking.borrow_mut();
+            match &*asking {
+                Asking::Up(pending) if pending.is_meant_for(spec) => {
+                    std::mem::replace(&mut *asking, Asking::Taken).pending()
+                }
+                _ => None,
+            }
+        };
+        Self(ASKING.try_with(take).ok().flatten())
+    }
+
+    /// The call turned out to wait in this way.
+    pub(crate) fn of_flow(&mut self, flow: Flow) {
+        if self.0.as_ref().is_some_and(|pending| pending.flow != flow) {
+            self.give_back();
+        }
+    }
+
+    /// Whether the call may be answered at once: nobody asked for anything but to be told.
+    pub(crate) fn allows_an_answer(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|pending| matches!(pending.request, Request::Observe(_)))
+    }
+
+    /// The call was answered at once.
+    pub(crate) fn answered(&mut self, how: Seen) {
+        if let Some(Request::Observe(report)) = self.take() {
+            report.set(how);
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Request> {
+        self.0.take().map(|pending| pending.request)
+    }
+
+    /// Only to who had it up: a call that was dropped later has nobody to give it back to.
+    pub(crate) fn give_back(&mut self) {
+        let Some(pending) = self.0.take() else {
+            return;
+        };
+        let _ = ASKING.try_with(|asking| {
+            let mut asking = asking.borrow_mut();
+            if matches!(*asking, Asking::Taken) {
+                *asking = Asking::Up(pending);
+            }
+        });
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn swap(asking: Asking) -> Asking {
+    ASKING
+        .try_with(|slot| slot.replace(asking))
+        .unwrap_or_default()
 }
 
 /// Puts a request up for the time of one poll; afterwards `pending` holds it again if nobody took
@@ -131,27 +201,27 @@ fn swap(pending: Option<Pending>) -> Option<Pending> {
 fn with<R>(pending: &mut Option<Pending>, work: impl FnOnce() -> R) -> R {
     struct Restore<'a> {
         pending: &'a mut Option<Pending>,
-        before: Option<Pending>,
+        before: Asking,
     }
     impl Drop for Restore<'_> {
         fn drop(&mut self) {
-            *self.pending = swap(self.before.take());
+            *self.pending = swap(std::mem::take(&mut self.before)).pending();
         }
     }
-    let before = swap(pending.take());
+    let before = swap(Asking::of(pending.take()));
     let _restore = Restore { pending, before };
     work()
 }
 
 pin_project_lite::pin_project! {
-    struct Asking<F> {
+    struct Ask<F> {
         pending: Option<Pending>,
         #[pin]
         call: F,
     }
 }
 
-impl<F: Future> Future for Asking<F> {
+impl<F: Future> Future for Ask<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -163,9 +233,14 @@ impl<F: Future> Future for Asking<F> {
     }
 }
 
-fn ask<F>(request: Request, only: Option<&'static Spec>, call: F) -> Asking<F> {
-    Asking {
-        pending: Some(Pending { request, only }),
+fn ask<F>(request: Request, only: Option<&'static Spec>, call: F) -> Ask<F> {
+    let flow = Flow::Async;
+    Ask {
+        pending: Some(Pending {
+            request,
+            flow,
+            only,
+        }),
         call,
     }
 }
@@ -197,7 +272,8 @@ fn ask<F>(request: Request, only: Option<&'static Spec>, call: F) -> Asking<F> {
 /// since they are by the time this function has the future.
 ///
 /// # Errors
-/// [`ErrorKind::NotCached`] if no annotated call was reached by that poll, naming the future's type.
+/// [`ErrorKind::NotCached`] if no annotated async call was reached by that poll, naming the future's
+/// type; a sync call in there is made as ever, and is addressed by [`blocking::invalidate`].
 /// What such a future does before it first waits has then happened: a future cannot be asked what
 /// it is without being polled. Inside an in-memory cache (a test with a mock in the call's place)
 /// that counts as [`Invalidated::Absent`]. Otherwise as [`Cache::invalidate`](crate::Cache::invalidate).
@@ -240,17 +316,17 @@ pub(crate) fn no_cache() -> Error {
     )
 }
 
-/// Makes an annotated call run its body whatever is stored, and store what it returns.
+/// Makes an annotated async call run its body whatever is stored, and store what it returns.
 pub async fn refresh<F: Future>(call: F) -> F::Output {
     ask(Request::Refresh, None, call).await
 }
 
-/// Makes an annotated call run its body and leave the cache alone.
+/// Makes an annotated async call run its body and leave the cache alone.
 pub async fn uncached<F: Future>(call: F) -> F::Output {
     ask(Request::Uncached, None, call).await
 }
 
-/// Makes an annotated call and tells how it was answered: was this a hit?
+/// Makes an annotated async call and tells how it was answered: was this a hit?
 pub async fn observe<F: Future>(call: F) -> (F::Output, Seen) {
     let report = Report::new();
     let output = ask(Request::Observe(report.clone()), None, call).await;
@@ -268,7 +344,13 @@ pub fn refresh_sync_of<R>(spec: &'static Spec, call: impl FnOnce() -> R) -> R {
 }
 
 fn ask_sync<R>(request: Request, only: Option<&'static Spec>, call: impl FnOnce() -> R) -> R {
-    with(&mut Some(Pending { request, only }), call)
+    let flow = Flow::Sync;
+    let pending = Pending {
+        request,
+        flow,
+        only,
+    };
+    with(&mut Some(pending), call)
 }
 
 /// What unwinds a sync call that was only asked for its address.

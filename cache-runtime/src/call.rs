@@ -33,7 +33,7 @@ use std::time::Duration;
 use self::found::Found;
 use self::near::Watching;
 pub(crate) use self::near::near;
-use crate::address::{self, Report, Request, Seen};
+use crate::address::{Flow, Report, Request, Seen};
 use crate::body;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -64,7 +64,7 @@ pub enum Looked {
 )]
 pub(crate) fn look(call: Call) -> impl Future<Output = Looked> + Send {
     async move {
-        let next = match begin(call) {
+        let next = match begin(call, Flow::Async) {
             ControlFlow::Break(next) => next,
             ControlFlow::Continue(mut search) => {
                 let read = search.read().await;
@@ -81,7 +81,7 @@ pub(crate) fn look(call: Call) -> impl Future<Output = Looked> + Send {
 /// The same by blocking this thread. A hit makes no future of the whole, which would be moved about
 /// more often than anything is waited for.
 pub(crate) fn look_sync(call: Call) -> Looked {
-    let next = match begin(call) {
+    let next = match begin(call, Flow::Sync) {
         ControlFlow::Break(next) => next,
         ControlFlow::Continue(mut search) => {
             let read = match exec::waiting(|| search.read()) {
@@ -105,9 +105,9 @@ enum Next {
 
 /// What needs no waiting: no future is made for it, since a call must cost next to nothing while
 /// the server is away. Goes on with the read of what is stored.
-fn begin(mut call: Call) -> ControlFlow<Next, Box<Search>> {
+fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
     let spec = call.spec();
-    let request = address::take(spec);
+    let request = call.asked(flow).take();
     call.claim_name();
     let (cache, key) = call.resolve();
     if let Some(Request::Address(report)) = request {

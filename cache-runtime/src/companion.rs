@@ -26,7 +26,7 @@ pub type Op<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 /// The key of a call as the server has it: under the prefix of the cache that the call would use.
 #[must_use]
 pub fn key(call: Call) -> String {
-    match call.resolve() {
+    match call.of_companion().resolve() {
         (Some(cache), key) => key.on_server(cache.prefix()),
         (None, key) => key.on_server(&Config::new("").prefix),
     }
@@ -43,6 +43,7 @@ fn resolve(call: Call) -> Result<(Current, Key), Error> {
 
 /// Forgets the value of a call.
 pub fn invalidate(call: Call) -> Op<Invalidated> {
+    let call = call.of_companion();
     Box::pin(async move {
         let spec = call.spec();
         let (cache, key) = resolve(call)?;
@@ -73,6 +74,7 @@ fn put_json(
     json: Result<(Vec<u8>, bool), Error>,
     ttl: Option<Option<Duration>>,
 ) -> Op<()> {
+    let call = call.of_companion();
     Box::pin(async move {
         let spec = call.spec();
         let (cache, key) = resolve(call)?;
@@ -95,7 +97,7 @@ pub fn put_sync<R>(
     exec::wait(put(call, value, codec, ttl))
 }
 
-/// Reads the stored values of some calls, in one round trip.
+/// Reads the stored values of some calls, in one round trip to each cache that they use.
 ///
 /// The future is named and holds two function pointers instead of being an `async fn`, which would
 /// be compiled anew for every return type.
@@ -109,11 +111,12 @@ pub struct PeekMany<R, V> {
 /// Reads the stored values of the calls that some arguments make.
 pub fn peek_many<R: Inner<V>, V, A>(
     arguments: impl IntoIterator<Item = A>,
-    call: impl FnMut(A) -> Call,
+    mut call: impl FnMut(A) -> Call,
     codec: Codec<R>,
 ) -> PeekMany<R, V> {
+    let calls = arguments.into_iter().map(|each| call(each).of_companion());
     PeekMany {
-        fetch: fetch_many(arguments.into_iter().map(call).collect()),
+        fetch: fetch_many(calls.collect()),
         decode: codec.decode,
         inner: R::inner,
     }
@@ -121,18 +124,31 @@ pub fn peek_many<R: Inner<V>, V, A>(
 
 fn fetch_many(calls: Vec<Call>) -> Op<Vec<Option<Vec<u8>>>> {
     Box::pin(async move {
-        let mut keys = Vec::with_capacity(calls.len());
-        let mut of = None;
-        for call in calls {
-            let (cache, key) = resolve(call)?;
-            keys.push(key);
-            of = Some(cache);
+        let mut found = vec![None; calls.len()];
+        for (cache, asked) in by_cache(calls)? {
+            let (places, keys): (Vec<usize>, Vec<Key>) = asked.into_iter().unzip();
+            let values = cache.fetch_many(&keys).await?;
+            for (place, value) in places.into_iter().zip(values) {
+                found[place] = value;
+            }
         }
-        match of {
-            Some(cache) => cache.fetch_many(&keys).await,
-            None => Ok(Vec::new()),
-        }
+        Ok(found)
     })
+}
+
+type Asked = Vec<(usize, Key)>;
+
+/// The keys with their places: the option `cache` may name another one for each call.
+fn by_cache(calls: Vec<Call>) -> Result<Vec<(Current, Asked)>, Error> {
+    let mut all: Vec<(Current, Asked)> = Vec::new();
+    for (place, call) in calls.into_iter().enumerate() {
+        let (cache, key) = resolve(call)?;
+        match all.iter_mut().find(|(known, _)| known.is_same(&cache)) {
+            Some((_, asked)) => asked.push((place, key)),
+            None => all.push((cache, vec![(place, key)])),
+        }
+    }
+    Ok(all)
 }
 
 impl<R, V> Future for PeekMany<R, V> {

@@ -216,7 +216,9 @@ impl Config {
 
     /// How old a copy in this process (option `near`) may become, 10 s by default; a function can
     /// ask for less. The server tells of every change at once, so this matters only where it cannot:
-    /// when it stands still or is cut off without a sign.
+    /// when it stands still or is cut off without a sign. On Linux, the time for which the system is
+    /// suspended does not count: right after it, a copy may be older by as much, until what the server
+    /// told meanwhile has come or the connection turns out to be lost.
     pub fn near_max_age(mut self, age: Duration) -> Self {
         self.near_max_age = age;
         self

@@ -81,6 +81,16 @@ pub(crate) fn go_on_and_tell(work: impl Future<Output = ()> + Send + 'static) {
     }
 }
 
+/// Drops what is the user's, whose destructors may block and may take their time: the I/O thread must
+/// not wait for them either, and would wait for itself if one of them makes a call.
+pub(crate) fn drop_of_user<T: Send + 'static>(of_user: T) {
+    if IS_IO.get()
+        && let Ok(runtime) = io_thread()
+    {
+        runtime.spawn_blocking(move || drop(of_user));
+    }
+}
+
 /// The runtime of the caller, if it goes on while nobody waits for it.
 fn runtime_of_caller() -> Option<Handle> {
     let runtime = Handle::try_current().ok()?;
@@ -120,6 +130,7 @@ pub(crate) fn waiting<T>(work: impl FnOnce() -> T) -> T {
 
 thread_local! {
     static WAITING: Cell<bool> = const { Cell::new(false) };
+    static IS_IO: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether this thread is blocked, or will be: then it may keep its runtime from doing anything, and
@@ -155,6 +166,9 @@ fn start() -> io::Result<Handle> {
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("cache-io".to_owned())
-        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+        .spawn(move || {
+            IS_IO.set(true);
+            runtime.block_on(std::future::pending::<()>())
+        })?;
     Ok(handle)
 }

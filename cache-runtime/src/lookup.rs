@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::address;
+use crate::address::{self, Flow};
 use crate::call::{Looked, Search, look, look_sync, near};
 use crate::exec;
 use crate::json::Codec;
@@ -66,7 +66,7 @@ impl<R, L: Future<Output = Looked>> Future for Lookup<R, L> {
         let mut this = self.project();
         if let Some(new) = this.looking.as_mut().new_call()
             && let Some(call) = new
-            && let Some(returned) = near(call, this.codec)
+            && let Some(returned) = near(call, Flow::Async, this.codec)
         {
             recycle(new);
             return Poll::Ready(Step::Done(returned));
@@ -151,7 +151,7 @@ fn wait_for_search(search: Box<Search>) -> Looked {
 
 /// Looks for an answer, for a sync function: on a thread with a runtime or without.
 pub fn lookup_sync<R>(mut call: Call, codec: Codec<R>) -> Step<R> {
-    if let Some(returned) = near(&mut call, &codec) {
+    if let Some(returned) = near(&mut call, Flow::Sync, &codec) {
         call.recycle();
         return Step::Done(returned);
     }

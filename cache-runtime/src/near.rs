@@ -33,6 +33,7 @@ use self::clock::{Clock, Ticks};
 pub(crate) use self::copied::{Copied, Life};
 pub(crate) use self::front::Wanted;
 use crate::config::Config;
+use crate::exec;
 use crate::key::Key;
 use crate::stats::Counted;
 
@@ -108,10 +109,13 @@ impl Near {
         }
     }
 
-    /// The copy under a key without its prefix, if its time is not over.
-    pub(crate) fn get(&self, key: &str) -> Option<Arc<Copied>> {
-        let copied = self.copies.get(key)?;
-        copied.lives_at(self.clock.now()).then_some(copied)
+    /// The copy under a key without its prefix, also if its time is over: to let go of it may run the
+    /// user's code, which this must not. Only in the tier of that moment.
+    pub(crate) fn find(&self, key: &str, now: Now) -> Option<Arc<Copied>> {
+        if self.number != now.near {
+            return None;
+        }
+        self.copies.get(key)
     }
 
     /// Puts a key under watch, to be called before the read of it is sent. A key by hand has no
@@ -140,24 +144,24 @@ impl Near {
 
     /// The value of this key is about to change, or did.
     pub(crate) fn forget(&self, key: &Key) {
-        if let Some(key) = key.encoded() {
-            self.forget_text(key);
-        }
+        self.forget_texts(key.encoded());
     }
 
-    /// The same by the key without its prefix.
-    pub(crate) fn forget_text(&self, key: &str) {
-        let (watched, removed) = {
+    /// The same of several keys, without their prefix: all of them are known to change before what is
+    /// the user's hears of one.
+    pub(crate) fn forget_texts<'a>(&self, keys: impl IntoIterator<Item = &'a str>) {
+        let (mut watched, mut removed) = (Vec::new(), Vec::new());
+        {
             let mut watches = self.watches();
-            let watched = watches.of_keys.remove(key);
+            for key in keys {
+                watched.extend(watches.of_keys.remove(key));
+                removed.extend(self.copies.remove(key));
+            }
             mark(&watched);
-            let removed = self.copies.remove(key);
             end(&removed);
-            (watched, removed)
-        };
-        // Without the lock: a copy is the user's own type, and its destructor the user's code.
-        drop(removed);
+        }
         tell(watched);
+        let_go_of(removed);
     }
 
     /// Nothing is known any more of what changed.
@@ -170,8 +174,8 @@ impl Near {
             end(&removed);
             (watched, removed)
         };
-        drop(removed);
         tell(watched.into_values());
+        let_go_of(removed);
     }
 
     /// Nothing is kept from now on.
@@ -204,6 +208,13 @@ fn mark<'a>(watched: impl IntoIterator<Item = &'a Watched>) {
     }
 }
 
+/// To be called without the lock: a copy is the user's own type, and its destructor the user's code.
+fn let_go_of(removed: Vec<(Box<str>, Arc<Copied>)>) {
+    if !removed.is_empty() {
+        exec::drop_of_user(removed);
+    }
+}
+
 fn tell(watched: impl IntoIterator<Item = Watched>) {
     for watched in watched {
         watched.change.told.notify_waiters();
@@ -221,6 +232,12 @@ impl fmt::Debug for Near {
 pub(crate) struct Now {
     near: u64,
     time: Ticks,
+}
+
+impl Now {
+    pub(crate) fn is_in_time_of(self, copied: &Copied) -> bool {
+        copied.lives_at(self.time)
+    }
 }
 
 /// A key under watch, by one who is about to read it.
@@ -270,6 +287,7 @@ impl Watch {
             end(&removed);
         }
         drop(watches);
+        let_go_of(removed);
     }
 
     /// Waits until the value may have been changed.

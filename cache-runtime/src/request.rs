@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crate::address::{Asked, Flow};
 use crate::cache::Cache;
 use crate::current::{self, Current};
 use crate::key::{Key, KeyWriter, MOST_SPARE};
@@ -15,6 +16,7 @@ pub struct Call(Box<Described>);
 #[derive(Debug)]
 struct Described {
     spec: &'static Spec,
+    asked: Asked,
     own_cache: Option<Cache>,
     key: KeyWriter,
     /// Whether the key begins with the function's name: that of a function with copies is looked up
@@ -37,6 +39,7 @@ impl Call {
         let mut call = spare.ok().flatten().unwrap_or_else(|| {
             Self(Box::new(Described {
                 spec,
+                asked: Asked::default(),
                 own_cache: None,
                 key: KeyWriter::default(),
                 is_named: false,
@@ -45,12 +48,27 @@ impl Call {
         });
         let described = &mut *call.0;
         described.spec = spec;
+        // Before the key is made, which may take other calls.
+        described.asked = Asked::of(spec);
         described.is_named = spec.near.is_none();
         if described.is_named {
             write_name(spec, &mut described.key);
         }
         described.parts = described.key.len();
         call
+    }
+
+    /// The same for a companion, which makes no call: what was asked of one is still to be taken.
+    #[must_use]
+    pub(crate) fn of_companion(mut self) -> Self {
+        self.0.asked.give_back();
+        self
+    }
+
+    /// What this call was asked for, which waits in this way.
+    pub(crate) fn asked(&mut self, flow: Flow) -> &mut Asked {
+        self.0.asked.of_flow(flow);
+        &mut self.0.asked
     }
 
     /// The option `cache`.
@@ -123,6 +141,7 @@ impl Call {
 
     /// Lets the next call be described where this one was.
     pub(crate) fn recycle(mut self) {
+        self.0.asked.give_back();
         self.0.own_cache = None;
         if !self.0.key.clear() {
             return;

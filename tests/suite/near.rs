@@ -1,14 +1,15 @@
 //! Copies in the process (option `near`): what they answer, for how long, and what removes them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, EventKind, Seen, blocking, observe, read_through};
 use serde::{Deserialize, Serialize};
 
 use crate::scenarios::{KINDS, frozen};
-use crate::support::{Server, in_own_process, is_own_process};
+use crate::support::{Server, in_own_process, is_own_process, runtime};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -229,6 +230,58 @@ async fn what_another_program_does_to_a_value_is_told_by_the_server() {
         )
         .await;
     }
+}
+
+/// A value whose destructor makes a call itself, as one does that writes down that it is gone.
+#[derive(Serialize, Deserialize)]
+struct Calls(u64);
+
+static CALLED_BY_A_DESTRUCTOR: OnceLock<(Cache, mpsc::Sender<u64>)> = OnceLock::new();
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        let Some((cache, dropped)) = CALLED_BY_A_DESTRUCTOR.get() else {
+            return;
+        };
+        let _inside = cache.enter();
+        on_threads(self.0);
+        let _ = dropped.send(self.0);
+    }
+}
+
+#[read_through(name = "calls", ttl = 60, near)]
+async fn calls(id: u64) -> Arc<Calls> {
+    Arc::new(Calls(id))
+}
+
+const DESTRUCTOR: &str =
+    "near::the_destructor_of_a_copy_that_another_program_removes_may_make_calls";
+
+#[test]
+fn the_destructor_of_a_copy_that_another_program_removes_may_make_calls() {
+    if !is_own_process(DESTRUCTOR) {
+        in_own_process(DESTRUCTOR, &[]);
+        return;
+    }
+    let server = Server::start();
+    let cache = server.patient();
+    let warmed = cache.clone();
+    // On a thread that ends: it has copies at hand, which would outlive those in the map.
+    let warming = thread::spawn(move || {
+        runtime().block_on(warmed.scope(async {
+            warm(|| calls(1)).await;
+            warm(|| calls(2)).await;
+        }));
+    });
+    warming.join().unwrap();
+    let (tell, dropped) = mpsc::channel();
+    CALLED_BY_A_DESTRUCTOR.set((cache.clone(), tell)).unwrap();
+    let soon = Duration::from_secs(5);
+    server.cli(&["DEL", &calls::key(1)]);
+    assert_eq!(dropped.recv_timeout(soon), Ok(1));
+    server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    assert_eq!(dropped.recv_timeout(soon), Ok(2));
+    runtime().block_on(cache.scope(warm(|| cloned(7))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

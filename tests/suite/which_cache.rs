@@ -1,8 +1,9 @@
 //! The innermost scope, else the installed cache, else the one from `REDIS_URL`, else none.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use cache_runtime::{Cache, ErrorKind, read_through};
+use cache_runtime::{Cache, ErrorKind, Seen, observe, read_through};
 
 use crate::support::{Server, in_own_process, is_own_process};
 
@@ -18,7 +19,7 @@ fn run_sync() -> u32 {
     RUNS.fetch_add(1, Relaxed)
 }
 
-static OWN: std::sync::LazyLock<Cache> = std::sync::LazyLock::new(Cache::in_memory);
+static OWN: LazyLock<Cache> = LazyLock::new(Cache::in_memory);
 
 #[read_through(ttl = 60, cache = &OWN)]
 async fn run_with_own() -> u32 {
@@ -59,6 +60,68 @@ async fn a_functions_own_cache_is_used_outside_of_any_scope() {
     let scoped = Cache::in_memory();
     scoped.scope(run_with_own()).await;
     assert_eq!(scoped.stats().functions()[0].misses, 1);
+}
+
+static SHARDS: LazyLock<[Cache; 2]> = LazyLock::new(|| [Cache::in_memory(), Cache::in_memory()]);
+
+#[read_through(key = "id", ttl = 60, cache = &SHARDS[(id % 2) as usize])]
+async fn sharded(id: u64) -> u64 {
+    id
+}
+
+#[read_through(key = "id", ttl = 60, cache = &SHARDS[(id % 2) as usize])]
+fn sharded_sync(id: u64) -> u64 {
+    id
+}
+
+fn shard_of(id: u64, name: &str) -> &'static Cache {
+    &SHARDS[(id as usize + name.len()) % 2]
+}
+
+#[read_through(cache = shard_of(id, &name))]
+async fn named(id: u64, name: String, lang: String) -> usize {
+    name.len() + lang.len() + id as usize
+}
+
+struct Named;
+
+impl Named {
+    #[read_through(key = "id, name, lang", cache = shard_of(id, &name))]
+    async fn named(&self, id: u64, name: String, lang: String) -> usize {
+        name.len() + lang.len() + id as usize
+    }
+}
+
+#[tokio::test]
+async fn an_expression_for_the_cache_sees_the_arguments_as_the_function_has_them() {
+    for name in ["bob", "alice", "mary"] {
+        named(1, name.into(), "en".into()).await;
+        let stored = named::peek(1, name.into(), "en").await.unwrap();
+        assert_eq!(stored, Some(3 + name.len()));
+        let seen = async || observe(Named.named(1, name.into(), "en".into())).await.1;
+        assert_eq!([seen().await, seen().await], [Seen::Loaded, Seen::Stored]);
+    }
+}
+
+#[read_through(key = "id", ttl = 60, cache = &shards[(id % 2) as usize])]
+async fn sharded_by(shards: &[Cache; 2], id: u64) -> u64 {
+    let _ = shards;
+    id
+}
+
+#[tokio::test]
+async fn each_of_many_values_is_read_from_the_cache_that_its_call_uses() {
+    for id in [1, 2, 3, 6] {
+        sharded(id).await;
+        sharded_sync(id);
+        sharded_by(&SHARDS, id).await;
+    }
+    let ids = [1, 2, 3, 4, 5, 6];
+    let stored = vec![Some(1), Some(2), Some(3), None, None, Some(6)];
+    assert_eq!(sharded::peek_many(ids).await.unwrap(), stored);
+    assert_eq!(sharded_sync::peek_many(ids).unwrap(), stored);
+    assert_eq!(sharded_by::peek_many(&SHARDS, ids).await.unwrap(), stored);
+    assert_eq!(sharded::peek(3).await.unwrap(), Some(3));
 }
 
 #[test]

@@ -181,6 +181,8 @@ impl Builder<'_> {
         let in_key: Vec<usize> = self.used_arguments().collect();
         if let Some(cache) = &cache {
             for index in self.arguments.mentioned(&cache.to_token_stream()) {
+                // As an expression in the key, it sees what the function has.
+                self.passing = Passing::Owned;
                 self.mark(index, Use::Inside);
             }
         }
@@ -196,9 +198,13 @@ impl Builder<'_> {
             }
             self.parts[part] = Part::Whole(param);
         }
+        let is_spent = |index: &usize, key: &usize| {
+            let param = self.arguments.param(*index, self.used[*index]);
+            index != key && param.taken != Taken::ByReference
+        };
         let many = match (&in_key[..], &self.passing) {
             // An owned argument beside the key would be gone after the first key.
-            ([_], Passing::Owned) if used.len() > 1 => Many::No,
+            ([only], Passing::Owned) if used.iter().any(|index| is_spent(index, only)) => Many::No,
             ([only], _) => used
                 .iter()
                 .position(|index| index == only)

@@ -83,7 +83,8 @@ fn owned(plan: &Plan, arg: &Owned) -> TokenStream {
     let user = user_span(ty);
     let span = ours(user);
     let rt = plan.runtime(user);
-    let shown = Ident::new(&name.to_string(), name.span().located_at(user));
+    let mut shown = name.clone();
+    shown.set_span(name.span().located_at(user));
     let asked = quote_spanned!(user=> <_ as #rt::Owned>::owned(&#shown));
     match arg {
         Owned::Moved(..) => quote_spanned!(span=> #asked;),

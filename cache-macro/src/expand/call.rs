@@ -14,7 +14,9 @@ use syn::{Expr, GenericParam, Type};
 pub(super) enum Given {
     /// As the function has them.
     Declared,
-    /// By reference.
+    /// As the companion's users have them: what may stand for an argument does.
+    Loosely,
+    /// The same by reference.
     Borrowed,
 }
 
@@ -98,7 +100,7 @@ fn whole(plan: &Plan, param: &Param, given: Given) -> TokenStream {
         Type::Reference(reference) => &*reference.elem,
         _ => &param.ty,
     };
-    if let (Taken::Loosely, Given::Borrowed) = (param.taken, given) {
+    if let (Taken::Loosely, Given::Loosely | Given::Borrowed) = (param.taken, given) {
         let span = ours_on(ty);
         let rt = plan.runtime(span);
         return quote_spanned!(span=> #rt::KeyArg::<#ty>::write(#value, __call.key()););
@@ -153,7 +155,9 @@ pub(super) fn reference(param: &Param, given: Given) -> TokenStream {
     let name = &param.name;
     let span = ours(name.span());
     match (param.taken, given) {
-        (Taken::Loosely | Taken::AsDeclared, Given::Declared) => quote_spanned!(span=> &#name),
+        (Taken::Loosely | Taken::AsDeclared, Given::Declared | Given::Loosely) => {
+            quote_spanned!(span=> &#name)
+        }
         _ => name.to_token_stream(),
     }
 }

@@ -111,7 +111,7 @@ fn internals(plan: &Plan, companion: &Companion) -> TokenStream {
     let spec = wrapper::spec(plan);
     let codec = wrapper::codec(plan);
     let (given, taken) = match companion.passing {
-        Passing::Owned => (Given::Declared, signature::params(plan, &companion.params)),
+        Passing::Owned => (Given::Loosely, signature::params(plan, &companion.params)),
         Passing::Shared | Passing::Borrowed => (
             Given::Borrowed,
             signature::borrowed_params(plan, &companion.params),

@@ -152,6 +152,34 @@ fn an_expression_owns_what_it_names() {
 }
 
 #[test]
+fn a_cache_of_an_expression_owns_what_it_names() {
+    makes(
+        quote!(key = "tenant", cache = shard(n)),
+        &expect![[r#"
+            impl load {
+                #[doc(hidden)]
+                fn __call(tenant: &str, n: u8) -> rt::Call {
+                    let mut __call = rt::Call::new(Self::__spec())
+                        .with_cache(
+                            rt::core::ops::RangeFrom::<&rt::Cache> {
+                                start: shard(n),
+                            }
+                                .start,
+                        );
+                    __call.key().separate();
+                    <str as rt::CacheKey>::write(tenant, __call.key());
+                    __call
+                }
+                /// The key under which the value for these arguments is stored.
+                fn key(tenant: &str, n: u8) -> rt::std::string::String {
+                    rt::key(Self::__call(tenant, n))
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
 fn a_constant_key_has_no_parts() {
     makes(
         quote!(key = ()),
@@ -178,7 +206,7 @@ fn the_cache_can_come_from_an_argument() {
         &expect![[r#"
             impl load {
                 #[doc(hidden)]
-                fn __call(req: &Request, n: &impl rt::KeyArg<u8>) -> rt::Call {
+                fn __call(req: Request, n: impl rt::KeyArg<u8>) -> rt::Call {
                     let mut __call = rt::Call::new(Self::__spec())
                         .with_cache(
                             rt::core::ops::RangeFrom::<&rt::Cache> {
@@ -187,12 +215,12 @@ fn the_cache_can_come_from_an_argument() {
                                 .start,
                         );
                     __call.key().separate();
-                    rt::KeyArg::<u8>::write(n, __call.key());
+                    rt::KeyArg::<u8>::write(&n, __call.key());
                     __call
                 }
                 /// The key under which the value for these arguments is stored.
                 fn key(req: Request, n: impl rt::KeyArg<u8>) -> rt::std::string::String {
-                    rt::key(Self::__call(&req, &n))
+                    rt::key(Self::__call(req, n))
                 }
             }
         "#]],

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::{self, Seen};
+use crate::address::{Flow, Seen};
 use crate::cache::Cache;
 use crate::current;
 use crate::event::EventKind;
@@ -23,12 +23,12 @@ use crate::store::Left;
     clippy::question_mark,
     reason = "what is called here is compiled once for each return type"
 )]
-pub(crate) fn near<R>(call: &mut Call, codec: &Codec<R>) -> Option<R> {
+pub(crate) fn near<R>(call: &mut Call, flow: Flow, codec: &Codec<R>) -> Option<R> {
     let Some(copies) = codec.copies else {
         return None;
     };
     let mut returned = None;
-    answer(call, &mut |copied| {
+    answer(call, flow, &mut |copied| {
         returned = (copies().give)(copied);
         returned.is_some()
     });
@@ -36,8 +36,8 @@ pub(crate) fn near<R>(call: &mut Call, codec: &Codec<R>) -> Option<R> {
 }
 
 /// Gives the copy, if one is here. What takes it may be the user's code.
-fn answer(call: &mut Call, give: &mut dyn FnMut(&Copied) -> bool) {
-    if !address::allows_an_answer(call.spec()) {
+fn answer(call: &mut Call, flow: Flow, give: &mut dyn FnMut(&Copied) -> bool) {
+    if !call.asked(flow).allows_an_answer() {
         return;
     }
     let begin = |cache: &Cache| (cache.near().now(), cache.is_listened_to());
@@ -52,7 +52,7 @@ fn answer(call: &mut Call, give: &mut dyn FnMut(&Copied) -> bool) {
     if !front::answer(&wanted, give) && !answer_from_map(call, now, give) {
         return;
     }
-    address::answered(call.spec(), Seen::Near);
+    call.asked(flow).answered(Seen::Near);
     if is_listened_to {
         tell(call);
     }
@@ -61,11 +61,11 @@ fn answer(call: &mut Call, give: &mut dyn FnMut(&Copied) -> bool) {
 #[inline(never)]
 fn answer_from_map(call: &mut Call, now: Now, give: &mut dyn FnMut(&Copied) -> bool) -> bool {
     let name = call.name();
-    let find = |cache: &Cache| cache.near().get(call.text());
+    let find = |cache: &Cache| cache.near().find(call.text(), now);
     let Some(Some(copied)) = current::with_call(call.own_cache(), find) else {
         return false;
     };
-    if !give(&copied) {
+    if !now.is_in_time_of(&copied) || !give(&copied) {
         return false;
     }
     copied.counters().add(EventKind::Near);

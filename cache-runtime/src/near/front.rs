@@ -133,7 +133,9 @@ impl Front {
             let (seat, _) = seat.remove();
             self.bytes -= seat.copied.bytes();
             removed.before = Some(seat);
-        } else if self.seats.len() == MOST_COPIES || self.bytes + copied.bytes() > MOST_BYTES {
+        }
+        // Also in place of another, than which it may be larger.
+        if self.seats.len() == MOST_COPIES || self.bytes + copied.bytes() > MOST_BYTES {
             removed.all = std::mem::take(&mut self.seats);
             self.bytes = 0;
             self.tallies = Tallies::default();
@@ -184,7 +186,7 @@ pub(crate) fn answer(wanted: &Wanted<'_>, give: &mut dyn FnMut(&Copied) -> bool)
         let Some(seat) = front.find(wanted) else {
             return false;
         };
-        let answers = seat.copied.lives_at(wanted.now.time) && seat.is_enough();
+        let answers = wanted.now.is_in_time_of(&seat.copied) && seat.is_enough();
         if !answers || !give(&seat.copied) {
             return false;
         }

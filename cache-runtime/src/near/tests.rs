@@ -33,14 +33,21 @@ fn put(near: &Arc<Near>, n: u64, value: u64) {
 
 /// What the map has.
 fn in_map(near: &Near, n: u64) -> Option<u64> {
-    near.get(&key(n).to_string())?.value().copied()
+    living(near, &key(n).to_string())?.value().copied()
+}
+
+/// A copy in the map whose time is not over.
+fn living(near: &Near, key: &str) -> Option<Arc<Copied>> {
+    let now = near.now();
+    near.find(key, now)
+        .filter(|copied| now.is_in_time_of(copied))
 }
 
 /// What a call is answered with: by what its thread has at hand, or else by the map.
 fn get(near: &Near, n: u64) -> Option<u64> {
     at_hand(near, n).or_else(|| {
         let key = key(n).to_string();
-        let copied = near.get(&key)?;
+        let copied = living(near, &key)?;
         front::keep(copied.clone(), &wanted(near, &key));
         copied.value().copied()
     })
@@ -74,6 +81,16 @@ fn a_copy_answers_until_it_is_forgotten() {
     assert_eq!((get(&near, 1), get(&near, 2)), (None, Some(20)));
     near.forget_all();
     assert_eq!(get(&near, 2), None);
+}
+
+/// A cache may be installed between the two looks of a call.
+#[test]
+fn a_copy_is_found_only_in_the_tier_that_the_call_began_with() {
+    let (one, other) = (near(), near());
+    put(&other, 1, 10);
+    let text = key(1).to_string();
+    assert!(other.find(&text, one.now()).is_none());
+    assert!(other.find(&text, other.now()).is_some());
 }
 
 #[test]
@@ -228,6 +245,11 @@ fn a_thread_has_no_more_at_hand_than_it_has_room_for() {
     let large = |n| hold(n, 1 + usize::try_from(n % 70).unwrap() * 1000).1;
     let bytes = (0..10_000).map(large).max().unwrap();
     assert!((1 << 19..=1 << 20).contains(&bytes), "{bytes}");
+    // Also where the values of keys that it has at hand grow.
+    let small = (0..4000).map(|n| hold(n, 8).0).last();
+    assert!(small > Some(1000), "{small:?}");
+    let grown = (0..4000).map(|n| hold(n, 60_000).1).max();
+    assert!(grown <= Some(1 << 20), "{grown:?}");
 }
 
 #[test]
@@ -291,6 +313,32 @@ fn the_destructor_of_a_copy_runs_under_no_lock() {
     assert!(near.copies.is_empty());
 }
 
+#[test]
+fn what_changed_together_is_ended_before_any_of_it_is_dropped() {
+    /// Looks, when it is dropped, for a copy that changed with its own.
+    struct LooksAt(Arc<Near>, u64, Arc<AtomicU64>);
+    impl Drop for LooksAt {
+        fn drop(&mut self) {
+            let found = get(&self.0, self.1).is_some();
+            self.2
+                .fetch_add(1 << (8 * u64::from(found)), Ordering::Relaxed);
+        }
+    }
+    let near = near();
+    let found = Arc::new(AtomicU64::new(0));
+    for (n, other) in [(1, 2), (2, 1)] {
+        let watch = near.watch(&key(n)).unwrap();
+        let life = watch.life(None, AGE, 8, &counters()).unwrap();
+        watch.keep(Copied::new(
+            life,
+            LooksAt(near.clone(), other, found.clone()),
+        ));
+    }
+    let changed = [1, 2].map(|n| key(n).to_string());
+    near.forget_texts(changed.iter().map(String::as_str));
+    assert_eq!(found.load(Ordering::Relaxed), 2);
+}
+
 /// A destructor that does not find what it needs.
 struct Panics;
 
@@ -308,7 +356,7 @@ fn a_thread_whose_copies_cannot_be_dropped_ends_all_the_same() {
     watch.keep(Copied::new(life, Panics));
     let thread = thread::spawn(move || {
         let text = key(1).to_string();
-        front::keep(near.get(&text).unwrap(), &wanted(&near, &text));
+        front::keep(living(&near, &text).unwrap(), &wanted(&near, &text));
         // Nobody else has it now.
         near.forget(&key(1));
     });

@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::future::{Future, ready};
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
 use cache_runtime::{Cache, ErrorKind, Invalidated, Seen, blocking, invalidate, read_through};
 use cache_runtime::{observe, refresh, uncached};
 
 use super::{ran, runs, three_steps};
-use crate::support::{in_own_process, is_own_process};
+use crate::support::{in_own_process, is_own_process, runtime};
 
 #[read_through(ttl = 60)]
 async fn load(name: String) -> usize {
@@ -119,6 +120,139 @@ async fn an_address_runs_no_body() {
             assert_eq!((absent, runs()), (Invalidated::Absent, 0));
         })
         .await;
+}
+
+/// A key that takes an annotated call to be made.
+struct Shop;
+
+impl Shop {
+    #[read_through(key = "id")]
+    fn tenant(&self, id: u64) -> u64 {
+        id / 10
+    }
+
+    #[read_through(key = (self.tenant(id), id))]
+    fn price(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[read_through(key = (self.tenant(id), id))]
+    async fn price_later(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+#[read_through(key = "id", cache = shelf(id))]
+fn on_shelf(id: u64) -> u64 {
+    id
+}
+
+#[read_through(key = "id", cache = shelf(id))]
+async fn on_shelf_later(id: u64) -> u64 {
+    id
+}
+
+fn shelf(id: u64) -> &'static Cache {
+    static SHELF: LazyLock<Cache> = LazyLock::new(Cache::in_memory);
+    Shop.tenant(id);
+    &SHELF
+}
+
+#[test]
+fn the_call_is_the_address_also_where_its_key_takes_another_call() {
+    let _inside = Cache::in_memory().enter();
+    for call in [|| Shop.price(7), || on_shelf(7)] {
+        let seen = || blocking::observe(call).1;
+        assert_eq!([seen(), seen()], [Seen::Loaded, Seen::Stored]);
+        assert_eq!(blocking::invalidate(call).unwrap(), Invalidated::Removed);
+        assert_eq!([seen(), seen()], [Seen::Loaded, Seen::Stored]);
+    }
+    let tenant = || blocking::observe(|| Shop.tenant(7)).1;
+    assert_eq!(tenant(), Seen::Stored);
+}
+
+#[tokio::test]
+async fn an_async_call_is_the_address_also_where_its_key_takes_another_call() {
+    async fn is_forgotten<F: Future<Output = u64>>(call: impl Fn() -> F) {
+        let seen = async || observe(call()).await.1;
+        assert_eq!([seen().await, seen().await], [Seen::Loaded, Seen::Stored]);
+        assert_eq!(invalidate(call()).await.unwrap(), Invalidated::Removed);
+        assert_eq!([seen().await, seen().await], [Seen::Loaded, Seen::Stored]);
+    }
+    Cache::in_memory()
+        .scope(async {
+            is_forgotten(|| Shop.price_later(7)).await;
+            is_forgotten(|| on_shelf_later(7)).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_sync_call_is_never_what_an_async_one_is_asked_for() {
+    Cache::in_memory()
+        .scope(async {
+            let mixed = || async {
+                load_sync("bob".into());
+                load("alice".into()).await
+            };
+            assert_eq!(observe(mixed()).await, (5, Seen::Loaded));
+            assert_eq!(invalidate(mixed()).await.unwrap(), Invalidated::Removed);
+            assert_eq!((mixed().await, runs()), (5, 3));
+            assert_eq!((refresh(mixed()).await, runs()), (5, 4));
+            let none = async { load_sync("bob".into()) };
+            assert_eq!(invalidate(none).await.unwrap(), Invalidated::Absent);
+        })
+        .await;
+}
+
+#[test]
+fn an_async_call_is_never_what_a_sync_one_is_asked_for() {
+    let _inside = Cache::in_memory().enter();
+    let runtime = runtime();
+    let none = || runtime.block_on(load("alice".into()));
+    assert_eq!(blocking::invalidate(none).unwrap(), Invalidated::Absent);
+    assert_eq!(runs(), 1);
+    let mixed = || none() + load_sync("bob".into());
+    assert_eq!(blocking::observe(mixed), (8, Seen::Loaded));
+    assert_eq!(blocking::invalidate(mixed).unwrap(), Invalidated::Removed);
+    assert_eq!((blocking::refresh(mixed), runs()), (8, 3));
+}
+
+#[tokio::test]
+async fn a_companion_takes_nothing_that_a_call_is_asked_for() {
+    Cache::in_memory()
+        .scope(async {
+            load("bob".into()).await;
+            let both = async {
+                let peeked = load::peek("bob");
+                let value = load("bob".into()).await;
+                (value, peeked.await.unwrap())
+            };
+            assert_eq!((refresh(both).await, runs()), ((3, Some(3)), 2));
+            let both = || {
+                let peeked = load_sync::peek("bob").unwrap();
+                (load_sync("bob".into()), peeked)
+            };
+            assert_eq!((blocking::refresh(both), runs()), ((3, None), 3));
+            assert_eq!((blocking::refresh(both), runs()), ((3, Some(3)), 4));
+        })
+        .await;
+}
+
+#[test]
+fn what_a_call_is_asked_for_survives_a_key_that_cannot_be_made() {
+    #[read_through(key = usize::from(name.parse::<u8>().unwrap()))]
+    fn numbered(name: &str) -> usize {
+        name.len()
+    }
+    let _inside = Cache::in_memory().enter();
+    let second = || {
+        let failed = std::panic::catch_unwind(|| numbered("bob"));
+        assert!(failed.is_err());
+        load_sync("bob".into())
+    };
+    load_sync("bob".into());
+    assert_eq!((blocking::refresh(second), runs()), (3, 2));
 }
 
 mod one {

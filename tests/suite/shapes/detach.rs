@@ -44,6 +44,7 @@ macro_rules! detached {
 detached! {
     a_free_function: slow(7, "a");
     without_companion: slow_alone(7, "a");
+    arguments_named_as_keywords: slow_match(7, "a");
     generics: slow_generic(7_u64, &String::new());
     a_shared_self: Arc::new(Repo(1)).slow_shared(7);
     an_owned_self: Repo(1).slow_owned(7);
@@ -61,6 +62,11 @@ async fn slowly<T>(value: T) -> T {
 #[read_through(key = "id", detach)]
 async fn slow(id: u64, name: &str) -> u64 {
     slowly(id * name.len() as u64).await
+}
+
+#[read_through(key = "type", detach)]
+async fn slow_match(r#type: u64, r#ref: &str) -> u64 {
+    slowly(r#type * r#ref.len() as u64).await
 }
 
 #[read_through(key = "id", detach, companion = false)]

@@ -68,6 +68,7 @@ refreshed! {
         an_impl_trait_argument: opaque(7, &String::new());
         moved_arguments: moved(7, vec![1], (1, 2));
         a_ttl_over_the_arguments: timed(7, "60");
+        arguments_named_as_keywords: r#match(7, "a");
         a_shared_self: Arc::new(Repo(1)).shared(7);
         an_owned_self: Repo(1).owned(7);
         a_borrowed_self: Repo(1).borrowed(7, "a");
@@ -82,6 +83,7 @@ refreshed! {
         a_free_function: free_sync(7, "a", &[1]);
         without_companion: alone_sync("a");
         generics: generic_sync(7_u8, &String::new());
+        arguments_named_as_keywords: r#loop(7, "a");
         a_shared_self: Arc::new(Repo(1)).shared_sync(7);
         an_owned_self: Repo(1).owned_sync(7);
         a_borrowed_self: Repo(1).borrowed_sync(7, "a");
@@ -151,6 +153,18 @@ async fn moved(id: u64, mut ids: Vec<u64>, (a, _): (u64, u64)) -> u64 {
 #[read_through(key = "id", ttl = seconds(ttl), stale = "5m", store_if = |n| *n > id - 7)]
 async fn timed(id: u64, ttl: &str) -> u64 {
     assert_eq!((id, ttl), (7, "60"));
+    fresh()
+}
+
+#[read_through(key = "type", ttl = 60, stale = "5m")]
+async fn r#match(r#type: u64, r#ref: &str) -> u64 {
+    assert_eq!((r#type, r#ref), (7, "a"));
+    fresh()
+}
+
+#[read_through(key = "type", ttl = 60, stale = "5m", companion = false)]
+fn r#loop(r#type: u64, r#ref: &str) -> u64 {
+    assert_eq!((r#type, r#ref), (7, "a"));
     fresh()
 }
 

@@ -155,6 +155,13 @@ pub fn behind_sync(id: u64, name: &str) -> u64 {
     id + name.len() as u64
 }
 
+/// Names that are keywords.
+#[::cc::read_through(key = "type", ttl = 60, stale = "5m", detach, crate = ::cc)]
+pub async fn keywords(r#type: u64, r#ref: &str) -> u64 {
+    ::std::future::ready(()).await;
+    r#type + r#ref.len() as u64
+}
+
 /// Without the caller.
 #[::cc::read_through(key = "id", detach, crate = ::cc)]
 pub async fn detached(id: u64, names: &[String]) -> u64 {

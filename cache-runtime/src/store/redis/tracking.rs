@@ -165,32 +165,27 @@ impl Changes {
 
     /// `nil` when everything changed, else the keys, of which there may be many.
     fn hear_of(&self, changed: &[Value]) {
+        let mut keys = Vec::new();
         for of in changed {
-            let Value::Array(keys) = of else {
+            let Value::Array(names) = of else {
                 return self.lose_track();
             };
-            for key in keys {
-                match key {
-                    Value::BulkString(name) => self.hear_of_key(name),
-                    _ => return self.lose_track(),
-                }
+            for name in names {
+                let Value::BulkString(name) = name else {
+                    return self.lose_track();
+                };
+                keys.extend(self.key(name));
             }
         }
+        self.near.forget_texts(keys);
     }
 
     /// What is not under the prefix was never read here, and neither was what is no text.
-    fn hear_of_key(&self, name: &[u8]) {
-        let Ok(name) = std::str::from_utf8(name) else {
-            return;
-        };
-        let key = match self.prefix.as_str() {
+    fn key<'a>(&self, name: &'a [u8]) -> Option<&'a str> {
+        let name = std::str::from_utf8(name).ok()?;
+        match self.prefix.as_str() {
             "" => Some(name),
-            prefix => name
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.strip_prefix(':')),
-        };
-        if let Some(key) = key {
-            self.near.forget_text(key);
+            prefix => name.strip_prefix(prefix)?.strip_prefix(':'),
         }
     }
 }
