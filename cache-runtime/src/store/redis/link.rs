@@ -65,6 +65,8 @@ struct State {
     live: Option<Live>,
     /// The search for a connection in the place of this one, which is suspect, or of none.
     trial: Option<Trial>,
+    /// A search ended without an outcome, by a panic.
+    broke_off: bool,
     made: u64,
 }
 
@@ -104,6 +106,11 @@ impl Link {
 
     pub(super) fn was_connected(&self) -> bool {
         self.state().made > 0
+    }
+
+    /// Whether a search for a connection panicked, as it does where the runtime cannot hold one.
+    pub(super) fn broke_off(&self) -> bool {
+        self.state().broke_off
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -166,7 +173,7 @@ impl Link {
         }
         match connected {
             Err(_) => Err(late()),
-            // Its runtime ends.
+            // Its runtime ends, or it panicked.
             Ok(None) => Err(ended()),
             Ok(Some(Err(error))) => Err(error),
             Ok(Some(Ok(()))) => self.state().live.clone().ok_or_else(out_of_reach),

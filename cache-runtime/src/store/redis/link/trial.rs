@@ -132,9 +132,35 @@ impl Trial {
     }
 }
 
+/// A search under way. However it ends, the next one can begin: a panic, of a library or of the
+/// user's log, is not the end of the link.
+struct Search {
+    link: Weak<Link>,
+    tell: watch::Sender<Outcome>,
+    hurry: Arc<Notify>,
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        let Some(link) = self.link.upgrade() else {
+            return;
+        };
+        let mut state = link.state();
+        let is_ours = |trial: &mut Trial| Arc::ptr_eq(&trial.hurry, &self.hurry);
+        // Before those who wait are told, by the end of the sender: they may come again at once.
+        if state.trial.take_if(is_ours).is_some() {
+            state.broke_off = true;
+        }
+    }
+}
+
 /// Attempts until one succeeds, or the server counts as away: then it is probed for all lanes, and
 /// who comes when it is back begins anew.
 async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: Arc<Notify>) {
+    // Made here, and not by who spawns this: a runtime that is ending drops it in that very call, in
+    // which the state is locked.
+    let search = Search { link, tell, hurry };
+    let Search { link, tell, hurry } = &search;
     let mut pause = SHORTEST_PAUSE;
     loop {
         let Some(link) = link.upgrade() else {
