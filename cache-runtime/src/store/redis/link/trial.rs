@@ -28,6 +28,8 @@ pub(super) struct Trial {
     pub(super) late: u64,
     /// All that is known of the suspect is that a caller left it unanswered.
     pub(super) may_be_well: bool,
+    /// At least one of its attempts has.
+    has_failed: bool,
 }
 
 type Outcome = Option<Result<(), Error>>;
@@ -45,6 +47,7 @@ impl Link {
                 hurry,
                 late: 0,
                 may_be_well: false,
+                has_failed: false,
             }
         })
     }
@@ -115,20 +118,20 @@ impl Link {
 }
 
 impl Trial {
-    /// What the attempt under way comes to, or the next one, which then begins at once.
-    pub(super) fn next_attempt(&self) -> impl Future<Output = Outcome> + Send + use<> {
+    /// What the first attempt comes to. None if it has failed: then the next one, which begins at once,
+    /// is nobody's to wait for.
+    pub(super) fn first_attempt(&self) -> Option<impl Future<Output = Outcome> + Send + use<>> {
         let mut outcome = self.outcome.clone();
-        let pauses = outcome.borrow_and_update().is_some();
-        if pauses {
-            self.hurry.notify_one();
-        }
-        async move {
-            if pauses {
-                outcome.changed().await.ok()?;
+        if self.has_failed {
+            if outcome.borrow().is_some() {
+                self.hurry.notify_one();
             }
+            return None;
+        }
+        Some(async move {
             let told = outcome.wait_for(Option::is_some).await;
             told.map_or(None, |outcome| outcome.clone())
-        }
+        })
     }
 }
 
@@ -185,6 +188,9 @@ async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: 
                 link.lose_track();
             }
             return;
+        }
+        if let Some(trial) = &mut link.state().trial {
+            trial.has_failed = true;
         }
         tell.send_replace(Some(outcome));
         drop(link);
