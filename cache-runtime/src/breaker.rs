@@ -88,8 +88,8 @@ impl Breaker {
     /// So many commands were not answered in time. Whether this opened it.
     pub(crate) fn late(&self, commands: u64, now: Instant) -> bool {
         self.doubted();
-        let answers = self.answers.load(Ordering::Relaxed);
         let mut state = self.state();
+        let answers = self.answers(&state);
         let fresh = |window: &Window| now.saturating_duration_since(window.began) <= WINDOW;
         let mut window = state.window.take().filter(fresh).unwrap_or(Window {
             began: now,
@@ -110,8 +110,8 @@ impl Breaker {
     /// An attempt to reach the server failed. Whether this opened it.
     pub(crate) fn dead(&self, now: Instant) -> bool {
         self.doubted();
-        let answers = self.answers.load(Ordering::Relaxed);
         let mut state = self.state();
+        let answers = self.answers(&state);
         if state.answers_then != answers {
             state.dead = 0;
         }
@@ -159,6 +159,11 @@ impl Breaker {
         state.probes = 0;
         self.open.store(true, Ordering::Relaxed);
         true
+    }
+
+    /// No fewer than whoever had the state before has seen: a count from before it was locked may be.
+    fn answers(&self, _: &MutexGuard<'_, State>) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,7 +1,8 @@
 //! Whatever Redis does, the caller gets what the body returns.
 
+use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -293,4 +294,62 @@ fn an_outage_is_told_of_once_when_it_begins_and_once_when_it_is_over() {
     let next = || told.recv_timeout(Duration::from_secs(5));
     assert_eq!((next(), next()), (Ok(EventKind::Lost), Ok(EventKind::Back)));
     assert_eq!(cache.stats().server().outages, 1);
+}
+
+const PANICS: &str = "outage::a_panic_while_a_connection_is_made_is_not_the_end_of_it";
+
+/// A log that fails, once, where it is told what the server refuses to a new connection.
+#[derive(Clone)]
+struct Fails(Arc<AtomicBool>);
+
+impl Write for Fails {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let line = String::from_utf8_lossy(line);
+        if line.contains("an invalidation that was owed") && !self.0.swap(true, Relaxed) {
+            panic!("the log fails");
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_panic_while_a_connection_is_made_is_not_the_end_of_it() {
+    if !is_own_process(PANICS) {
+        in_own_process(PANICS, &[]);
+        return;
+    }
+    let fails = Fails(Arc::default());
+    let has_failed = fails.0.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || fails.clone());
+    log.init();
+    let user = "--user default on nopass ~cache:* +@all";
+    let mut server = Server::start_with(&Vec::from_iter(user.split(' ')));
+    let cache = server.cache();
+    // On the I/O thread, which ends with the process.
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    runtime.block_on(async {
+        answers(&cache).await;
+        server.kill();
+        while !cache.stats().server().away {
+            answers(&cache).await;
+        }
+        let queued = cache.invalidate("not for us").await.unwrap();
+        assert_eq!(queued, Invalidated::Queued);
+        server.restart();
+        let start = Instant::now();
+        while !has_failed.load(Relaxed) || hits(&cache, "async") < 8 {
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "{}",
+                cache.stats()
+            );
+            answers(&cache).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
 }

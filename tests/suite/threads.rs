@@ -170,20 +170,27 @@ fn a_lane_ends_with_its_runtime() {
 }
 
 #[test]
-fn a_runtime_without_reactor_and_timers_is_served_by_the_io_thread() {
+fn a_runtime_without_reactor_or_timers_is_served_by_the_io_thread() {
     #[read_through(ttl = 60)]
     async fn square(n: u64) -> u64 {
         n * n
     }
 
+    let mut with = [(); 3].map(|()| tokio::runtime::Builder::new_multi_thread());
+    with[1].enable_time();
+    with[2].enable_io();
     let server = Server::start();
-    let cache = server.cache();
-    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
-    for _ in 0..3 {
-        let call = cache.scope(square(3));
-        assert_eq!(runtime.block_on(runtime.spawn(call)).unwrap(), 9);
+    for mut with in with {
+        let cache = server.cache();
+        let runtime = with.build().unwrap();
+        for n in 0..4 {
+            let call = cache.scope(square(n % 2));
+            assert_eq!(runtime.block_on(runtime.spawn(call)).unwrap(), n % 2);
+        }
+        let stats = cache.stats();
+        let of = &stats.functions()[0];
+        assert!(of.hits >= 2 && of.bypassed == 0, "{with:?}: {stats}");
     }
-    assert!(cache.stats().functions()[0].hits >= 1);
 }
 
 #[test]

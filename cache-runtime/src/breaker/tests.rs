@@ -80,6 +80,24 @@ fn a_server_that_answers_the_probe_and_not_its_callers_is_probed_less_and_less()
     assert_eq!(breaker.next_probe(), Duration::ZERO, "it was well for long");
 }
 
+/// Whoever is late may have seen fewer answers than the one whose window it falls into.
+#[test]
+fn what_is_answered_while_another_is_late_is_no_miscount() {
+    let (breaker, start) = (Breaker::default(), Instant::now());
+    let late = || {
+        for round in 0..50_000 {
+            (0..FEWEST_LATE).for_each(|_| breaker.answered());
+            assert!(!breaker.late(1, after(start, 1001 * round)));
+        }
+    };
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(late);
+        }
+    });
+    assert!(!breaker.is_open());
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Seen {
     Answered,

@@ -214,6 +214,11 @@ impl Lane {
         self.link.was_connected()
     }
 
+    /// Whether making a connection panicked.
+    pub(super) fn broke_off(&self) -> bool {
+        self.link.broke_off()
+    }
+
     pub(super) fn is_cluster(&self) -> bool {
         self.link.is_cluster()
     }

@@ -242,10 +242,11 @@ impl Lanes {
             UNSUITABLE => return None,
             _ => {}
         }
-        // The first connection is made in a task: an unsuitable runtime panics there, for itself.
+        // The first connection is made in tasks: an unsuitable runtime panics there, for itself; without
+        // timers in this one, without a reactor in the one that connects.
         let (lane, limit) = (bundle.writes.clone(), self.limit);
         let trying = tokio::spawn(async move { tokio::time::timeout(limit, lane.settle()).await });
-        let suits = if trying.await.is_ok() {
+        let suits = if trying.await.is_ok() && !bundle.writes.broke_off() {
             SUITABLE
         } else {
             UNSUITABLE

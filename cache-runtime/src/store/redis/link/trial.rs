@@ -28,6 +28,8 @@ pub(super) struct Trial {
     pub(super) late: u64,
     /// All that is known of the suspect is that a caller left it unanswered.
     pub(super) may_be_well: bool,
+    /// At least one of its attempts has.
+    has_failed: bool,
 }
 
 type Outcome = Option<Result<(), Error>>;
@@ -45,6 +47,7 @@ impl Link {
                 hurry,
                 late: 0,
                 may_be_well: false,
+                has_failed: false,
             }
         })
     }
@@ -115,19 +118,41 @@ impl Link {
 }
 
 impl Trial {
-    /// What the attempt under way comes to, or the next one, which then begins at once.
-    pub(super) fn next_attempt(&self) -> impl Future<Output = Outcome> + Send + use<> {
+    /// What the first attempt comes to. None if it has failed: then the next one, which begins at once,
+    /// is nobody's to wait for.
+    pub(super) fn first_attempt(&self) -> Option<impl Future<Output = Outcome> + Send + use<>> {
         let mut outcome = self.outcome.clone();
-        let pauses = outcome.borrow_and_update().is_some();
-        if pauses {
-            self.hurry.notify_one();
-        }
-        async move {
-            if pauses {
-                outcome.changed().await.ok()?;
+        if self.has_failed {
+            if outcome.borrow().is_some() {
+                self.hurry.notify_one();
             }
+            return None;
+        }
+        Some(async move {
             let told = outcome.wait_for(Option::is_some).await;
             told.map_or(None, |outcome| outcome.clone())
+        })
+    }
+}
+
+/// A search under way. However it ends, the next one can begin: a panic, of a library or of the
+/// user's log, is not the end of the link.
+struct Search {
+    link: Weak<Link>,
+    tell: watch::Sender<Outcome>,
+    hurry: Arc<Notify>,
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        let Some(link) = self.link.upgrade() else {
+            return;
+        };
+        let mut state = link.state();
+        let is_ours = |trial: &mut Trial| Arc::ptr_eq(&trial.hurry, &self.hurry);
+        // Before those who wait are told, by the end of the sender: they may come again at once.
+        if state.trial.take_if(is_ours).is_some() {
+            state.broke_off = true;
         }
     }
 }
@@ -135,6 +160,10 @@ impl Trial {
 /// Attempts until one succeeds, or the server counts as away: then it is probed for all lanes, and
 /// who comes when it is back begins anew.
 async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: Arc<Notify>) {
+    // Made here, and not by who spawns this: a runtime that is ending drops it in that very call, in
+    // which the state is locked.
+    let search = Search { link, tell, hurry };
+    let Search { link, tell, hurry } = &search;
     let mut pause = SHORTEST_PAUSE;
     loop {
         let Some(link) = link.upgrade() else {
@@ -159,6 +188,9 @@ async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: 
                 link.lose_track();
             }
             return;
+        }
+        if let Some(trial) = &mut link.state().trial {
+            trial.has_failed = true;
         }
         tell.send_replace(Some(outcome));
         drop(link);
