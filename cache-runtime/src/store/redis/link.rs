@@ -13,7 +13,7 @@
 //! where all is well the wait is one round trip. And nobody waits once an attempt failed: where only
 //! new connections are dropped on their way, all others are well and the server is in no doubt.
 //!
-//! Before a new connection is used, what is owed is made up for on it.
+//! Before a new connection is used, what is owed is made up for on it, as far as the server takes it.
 
 mod trial;
 
@@ -279,7 +279,7 @@ impl Link {
         self.lose_track();
     }
 
-    /// A new connection to a server that answers in time, with nothing owed any more.
+    /// A new connection to a server that answers in time, and was asked to take what is owed.
     async fn connect(&self) -> Result<Connection, Error> {
         let connecting = async {
             match &self.carries {
