@@ -2,7 +2,7 @@
 //! (MONITOR) tells what came on which connection.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, Config, Seen, blocking, observe, read_through};
 
@@ -205,6 +205,34 @@ async fn a_large_value_that_is_late_says_nothing_of_the_server() {
             assert_ne!(seen, Seen::Stored);
         }
     }
+    assert_eq!(cache.stats().server().outages, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_new_connection_can_be_made_one_call_waits_for_it_and_not_each() {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let server = Server::start();
+    spawned(&server.cache(), large(1)).await;
+    let proxy = Proxy::before(server.port());
+    let cache = Cache::new(Config::new(proxy.url()).connect_timeout(LIMIT)).unwrap();
+    // From now on it knows that these values have another connection, which nobody needed yet.
+    spawned(&cache, async { (small(1).await, large(1).await) }).await;
+    proxy.swallow_new(true);
+    spawned(&cache, large(1)).await;
+    for _ in 0..6 {
+        // All is well with the connections that there are.
+        let (_, seen) = spawned(&cache, observe(small(1))).await;
+        assert_eq!(seen, Seen::Stored);
+        let began = Instant::now();
+        let (_, seen) = spawned(&cache, observe(large(1))).await;
+        assert_eq!(seen, Seen::Bypassed);
+        assert!(began.elapsed() < LIMIT / 2, "{:?}", began.elapsed());
+    }
+    proxy.swallow_new(false);
+    let is_stored = async || spawned(&cache, observe(large(1))).await.1 == Seen::Stored;
+    let until_stored = async { while !is_stored().await {} };
+    let until_stored = tokio::time::timeout(5 * LIMIT, until_stored);
+    until_stored.await.expect("it is tried for again");
     assert_eq!(cache.stats().server().outages, 0);
 }
 

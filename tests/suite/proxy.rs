@@ -78,10 +78,15 @@ pub struct Proxy {
 /// As much as is passed on at a time, where nothing drips.
 const CHUNK: usize = 4096;
 
+/// No generation: a connection of it is silent.
+const NEVER: u32 = u32::MAX;
+
 #[derive(Debug)]
 struct Faults {
     /// Connections of an earlier one are silent.
     generation: AtomicU32,
+    /// And so are those that are made while this holds.
+    swallows_new: AtomicBool,
     delay_millis: AtomicU64,
     /// The most bytes that come at a time, and the time from one to the next.
     piece: AtomicUsize,
@@ -116,6 +121,12 @@ impl Proxy {
     /// them; new ones work.
     pub fn swallow(&self) {
         self.faults.generation.fetch_add(1, Relaxed);
+    }
+
+    /// Whether new connections are silent from the first, as where what opens one is dropped on its way;
+    /// those that are open now work.
+    pub fn swallow_new(&self, swallows: bool) {
+        self.faults.swallows_new.store(swallows, Relaxed);
     }
 
     /// Whatever the server says comes so much later, over however long a way.
@@ -173,6 +184,7 @@ impl Faults {
     fn none() -> Self {
         Self {
             generation: AtomicU32::new(0),
+            swallows_new: AtomicBool::new(false),
             delay_millis: AtomicU64::new(0),
             piece: AtomicUsize::new(CHUNK),
             pause_millis: AtomicU64::new(0),
@@ -191,7 +203,10 @@ impl Faults {
             open.retain(|stream| stream.strong_count() > 0);
             open.push(Arc::downgrade(&client));
         }
-        let born = self.generation.load(Relaxed);
+        let born = match self.swallows_new.load(Relaxed) {
+            true => NEVER,
+            false => self.generation.load(Relaxed),
+        };
         let (to_server, to_client) = (self.clone(), self.clone());
         let (from, to) = (client.clone(), server.clone());
         on_own_thread(move || {
