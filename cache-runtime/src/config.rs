@@ -129,7 +129,7 @@ impl Config {
     /// How long connecting may take, 250 ms by default. The calls that come before there was a
     /// connection wait for it, and for one answer; a later one is made behind the callers, who then
     /// wait for no longer than one answer may take, and not at all for a server that is in doubt, nor
-    /// once it was tried in vain.
+    /// once that took too long.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -93,6 +93,37 @@ pub fn run(kind: Kind, cache: &Cache, proxy: &Proxy, callers: u64, delay: Durati
     }
 }
 
+/// Of calls whose value is stored, so many at once.
+#[derive(Debug)]
+pub struct Crowd {
+    pub slow: Answers,
+    /// How many of them were answered by what is stored.
+    pub hits: u64,
+    /// On a server that is quick: what the machine takes for so many.
+    pub quick: Answers,
+}
+
+/// The same for callers of whose values each is stored.
+pub fn of_a_crowd(cache: &Cache, proxy: &Proxy, callers: u64, delay: Duration) -> Crowd {
+    /// So many are stored in time, however slow the machine.
+    const AT_ONCE: usize = 100;
+    let runtime = crate::support::runtime();
+    let of = |keys: &[u64]| {
+        let before = hits(cache);
+        let answers = calls(Kind::Async, cache, &runtime, keys);
+        (answers, hits(cache) - before)
+    };
+    let keys = Vec::from_iter(0..callers);
+    for keys in keys.chunks(AT_ONCE) {
+        while of(keys).1 < keys.len() as u64 {}
+    }
+    let (quick, _) = of(&keys);
+    proxy.delay(delay);
+    let (slow, hits) = of(&keys);
+    proxy.delay(Duration::ZERO);
+    Crowd { slow, hits, quick }
+}
+
 fn hits(cache: &Cache) -> u64 {
     cache.stats().function("late").map_or(0, |of| of.hits)
 }

@@ -107,6 +107,21 @@ fn a_thousand_callers_wait_for_their_own_answers_and_not_for_each_other() {
 }
 
 #[test]
+fn a_crowd_does_not_wait_for_a_distant_server_a_batch_at_a_time() {
+    const CALLERS: u64 = 6000;
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let config = Config::new(proxy.url()).response_timeout(DEADLINE);
+    let cache = Cache::new(config).unwrap();
+    let seen = slow::of_a_crowd(&cache, &proxy, CALLERS, DEADLINE / 5);
+    assert!(
+        seen.slow.worst() < DEADLINE + seen.quick.worst(),
+        "{seen:?}"
+    );
+    assert_eq!((seen.slow.errors, seen.hits), (0, CALLERS), "{seen:?}");
+}
+
+#[test]
 fn a_value_that_drips_keeps_a_thread_for_one_deadline() {
     #[read_through(name = "drips", ttl = 600)]
     fn drips(n: u64) -> String {

@@ -26,6 +26,8 @@ pub(super) const MOST_BATCHES: usize = 4;
 const MOST_BYTES: usize = MOST_KEYS * LARGE;
 /// So many must wait for a further batch beside one that is under way.
 const WORTH_ANOTHER: usize = 64;
+/// Where more batches wait, some would wait for a third answer before their own.
+const CROWD: usize = 2 * MOST_BATCHES;
 
 /// What one caller asks for.
 #[derive(Clone, Copy, Debug)]
@@ -346,6 +348,11 @@ impl Queue {
             && self.under_way < MOST_BATCHES
             && !self.is_heavy
             && next.room == 0
+    }
+
+    /// Whether so many wait that they must not wait for one answer after the other.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.full.len() >= CROWD
     }
 
     fn close(&mut self) {

@@ -10,7 +10,7 @@
 //! A caller waits for a connection only where the server is not in doubt: for the first one, and for
 //! that in the place of one that broke, which on a living server is there after a few round trips. So
 //! does one who comes after a caller that left unanswered, and was the last: that says little, and
-//! where all is well the wait is one round trip. And nobody waits once an attempt failed: where only
+//! where all is well the wait is one round trip. And nobody waits once an attempt was late: where only
 //! new connections are dropped on their way, all others are well and the server is in no doubt.
 //!
 //! Before a new connection is used, what is owed is made up for on it, as far as the server takes it.
@@ -160,7 +160,7 @@ impl Link {
             if is_suspect || self.health.is_in_doubt() {
                 return Err(out_of_reach());
             }
-            (trial.first_attempt().ok_or_else(out_of_reach)?, is_first)
+            (trial.next_attempt().ok_or_else(out_of_reach)?, is_first)
         };
         let response_timeout = self.connector.response_timeout();
         let limit = match is_first {

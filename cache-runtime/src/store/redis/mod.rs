@@ -12,6 +12,7 @@ mod lane;
 mod lanes;
 mod link;
 mod lone;
+mod pace;
 mod patience;
 mod pulse;
 mod reads;

@@ -12,6 +12,8 @@
 //!   save;
 //! - a lone read is sent and waited for by its caller's own task, but what waits behind it is not left
 //!   to that task: it may not be looked at again for long, as in a stream whose consumer is busy;
+//! - but before a crowd, which would wait for many answers in turn, a sender that waits while this process
+//!   is idle sends more: the server is far away, and there is time for its answers;
 //! - before a batch is taken after a wide one, yield once: those just answered ask again;
 //! - after a batch of one, leave before answering: a lone caller after a burst would otherwise find
 //!   the lane busy with its own last read, for ever.
@@ -30,7 +32,8 @@ use super::deadline::Deadline;
 use super::failure::{late, read, told, unfit};
 use super::lane::{Again, Lane};
 use super::lone::Lone;
-use super::patience::patiently;
+use super::pace::{Pace, Wait};
+use super::patience::{patiently, patiently_while_busy};
 use crate::error::Error;
 use crate::key::OnServer;
 use crate::store::{Found, Left, Waited};
@@ -124,12 +127,18 @@ impl Reads {
     /// has too much to do: all would be sent at once, and the answers to all be late.
     async fn send(self: &Arc<Self>) {
         let mut wide = self.queue().was_wide();
+        let mut pace = Pace::default();
+        let limit = self.lane.limit();
         loop {
             if wide {
                 tokio::task::yield_now().await;
             }
-            let Some(batch) = self.queue().seal() else {
-                return;
+            let (batch, crowded) = {
+                let mut queue = self.queue();
+                let Some(batch) = queue.seal() else {
+                    return;
+                };
+                (batch, queue.is_crowded())
             };
             wide = batch.len() > 1;
             let now = Instant::now();
@@ -142,14 +151,24 @@ impl Reads {
             }
             let batch = Arc::new(batch);
             let mut asking = Box::pin(self.clone().ask(batch.clone(), now));
-            let answered = match heavy {
-                true => timeout_at(end, asking.as_mut()).await.ok(),
-                false => patiently(self.lane.limit() / 4, asking.as_mut()).await,
+            let wait = match heavy {
+                true => Wait::UntilItsEnd,
+                false => pace.next(crowded),
+            };
+            let answered = match wait {
+                Wait::UntilItsEnd => timeout_at(end, asking.as_mut()).await.ok(),
+                Wait::Patiently => patiently(limit / 4, asking.as_mut()).await,
+                Wait::WhileBusy => patiently_while_busy(limit / 4, asking.as_mut()).await,
+                Wait::Not => None,
             };
             let Some(answers) = answered else {
+                // What is over its deadline already has waited for this process, and is waited for yet as
+                // patiently as the others.
+                let end = if heavy { end } else { end.max(now + limit / 4) };
                 tokio::spawn(answer_by(end, batch, asking));
                 continue;
             };
+            pace = Pace::default();
             let done = !wide && self.queue().leave();
             batch.answer(answers);
             if done {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::super::connect::Connection;
 use super::super::patience::promptly;
 use super::{Link, Live, State};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// From one attempt to the next, at first.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
@@ -28,8 +28,8 @@ pub(super) struct Trial {
     pub(super) late: u64,
     /// All that is known of the suspect is that a caller left it unanswered.
     pub(super) may_be_well: bool,
-    /// At least one of its attempts has.
-    has_failed: bool,
+    /// An attempt was not answered in time, as the next one may not be. One that is refused is short.
+    was_late: bool,
 }
 
 type Outcome = Option<Result<(), Error>>;
@@ -47,7 +47,7 @@ impl Link {
                 hurry,
                 late: 0,
                 may_be_well: false,
-                has_failed: false,
+                was_late: false,
             }
         })
     }
@@ -118,17 +118,18 @@ impl Link {
 }
 
 impl Trial {
-    /// What the first attempt comes to. None if it has failed: then the next one, which begins at once,
-    /// is nobody's to wait for.
-    pub(super) fn first_attempt(&self) -> Option<impl Future<Output = Outcome> + Send + use<>> {
+    /// What the attempt under way comes to, or the next one, which then begins at once. None if nobody is
+    /// to wait for it.
+    pub(super) fn next_attempt(&self) -> Option<impl Future<Output = Outcome> + Send + use<>> {
         let mut outcome = self.outcome.clone();
-        if self.has_failed {
-            if outcome.borrow().is_some() {
-                self.hurry.notify_one();
-            }
-            return None;
+        let pauses = outcome.borrow_and_update().is_some();
+        if pauses {
+            self.hurry.notify_one();
         }
-        Some(async move {
+        (!self.was_late).then_some(async move {
+            if pauses {
+                outcome.changed().await.ok()?;
+            }
             let told = outcome.wait_for(Option::is_some).await;
             told.map_or(None, |outcome| outcome.clone())
         })
@@ -189,8 +190,9 @@ async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: 
             }
             return;
         }
+        let is_late = |error: &Error| error.kind() == ErrorKind::Timeout;
         if let Some(trial) = &mut link.state().trial {
-            trial.has_failed = true;
+            trial.was_late |= outcome.as_ref().is_err_and(is_late);
         }
         tell.send_replace(Some(outcome));
         drop(link);
