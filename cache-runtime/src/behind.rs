@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::current;
@@ -62,9 +61,9 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     let refresh = current::inherited(refresh);
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn(refresh)),
-        Err(_) => thread(move || drop(exec::wait(refresh))),
+    match exec::runtime_of_user() {
+        Some(runtime) => drop(runtime.spawn(refresh)),
+        None => thread(move || drop(exec::wait(refresh))),
     }
 }
 
@@ -76,9 +75,9 @@ pub fn behind_sync<R>(refresh: impl FnOnce() -> R + Send + 'static) {
         let _entered = entered.as_ref().map(current::enter);
         drop(refresh());
     };
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(refresh)),
-        Err(_) => thread(refresh),
+    match exec::runtime_of_user() {
+        Some(runtime) => drop(runtime.spawn_blocking(refresh)),
+        None => thread(refresh),
     }
 }
 
@@ -90,7 +89,7 @@ where
     // Boxed here and not in the future, which would have room for it twice.
     let load = Box::pin(load);
     async move {
-        let Ok(runtime) = Handle::try_current() else {
+        let Some(runtime) = exec::runtime_of_user() else {
             return load.await;
         };
         match runtime.spawn(current::inherited(load)).await {

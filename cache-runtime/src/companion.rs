@@ -136,11 +136,11 @@ fn fetch_many(calls: Vec<Call>) -> Op<Vec<Option<Vec<u8>>>> {
     })
 }
 
-type Asked = Vec<(usize, Key)>;
+type Placed = Vec<(usize, Key)>;
 
 /// The keys with their places: the option `cache` may name another one for each call.
-fn by_cache(calls: Vec<Call>) -> Result<Vec<(Current, Asked)>, Error> {
-    let mut all: Vec<(Current, Asked)> = Vec::new();
+fn by_cache(calls: Vec<Call>) -> Result<Vec<(Current, Placed)>, Error> {
+    let mut all: Vec<(Current, Placed)> = Vec::new();
     for (place, call) in calls.into_iter().enumerate() {
         let (cache, key) = resolve(call)?;
         match all.iter_mut().find(|(known, _)| known.is_same(&cache)) {

@@ -91,6 +91,14 @@ pub(crate) fn drop_of_user<T: Send + 'static>(of_user: T) {
     }
 }
 
+/// The runtime of the user's code that runs here: a destructor or a listener may be called on a thread
+/// of the I/O thread's own, and what the user's code begins there is none of that runtime's business.
+pub(crate) fn runtime_of_user() -> Option<Handle> {
+    let runtime = Handle::try_current().ok()?;
+    let is_ours = matches!(IO.get(), Some(Ok(io)) if io.id() == runtime.id());
+    (!is_ours).then_some(runtime)
+}
+
 /// The runtime of the caller, if it goes on while nobody waits for it.
 fn runtime_of_caller() -> Option<Handle> {
     let runtime = Handle::try_current().ok()?;
@@ -147,10 +155,10 @@ impl Drop for Waiting {
     }
 }
 
+static IO: OnceLock<Result<Handle, io::ErrorKind>> = OnceLock::new();
+
 fn io_thread() -> Result<&'static Handle, Error> {
-    static HANDLE: OnceLock<Result<Handle, io::ErrorKind>> = OnceLock::new();
-    HANDLE
-        .get_or_init(|| start().map_err(|cause| cause.kind()))
+    IO.get_or_init(|| start().map_err(|cause| cause.kind()))
         .as_ref()
         .map_err(|kind| {
             Error::new(
@@ -171,4 +179,24 @@ fn start() -> io::Result<Handle> {
             runtime.block_on(std::future::pending::<()>())
         })?;
     Ok(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_runtime_is_the_users_unless_it_is_that_of_the_io_thread() {
+        assert!(runtime_of_user().is_none());
+        let (tell, told) = mpsc::channel();
+        let of_user = move || tell.send(runtime_of_user().is_some()).unwrap();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { of_user() });
+        assert_eq!(told.recv(), Ok(true));
+        // As a destructor or a listener is called.
+        io_thread().unwrap().spawn_blocking(of_user);
+        assert_eq!(told.recv(), Ok(false));
+    }
 }

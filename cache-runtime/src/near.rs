@@ -194,6 +194,13 @@ impl Near {
     }
 }
 
+impl Drop for Near {
+    /// Whoever was the last to have it may be the I/O thread.
+    fn drop(&mut self) {
+        let_go_of(self.copies.drain().collect());
+    }
+}
+
 /// Under the lock of the watches, so that threads which have it in their front know it as soon as the
 /// map does.
 fn end<'a>(removed: impl IntoIterator<Item = &'a (Box<str>, Arc<Copied>)>) {
