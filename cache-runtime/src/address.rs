@@ -5,13 +5,16 @@
 //! begins meanwhile takes it: before its key is made, which may take other annotated calls. One that
 //! waits in another way gives it back, since it could not be left as one of the right kind can be.
 
-use std::cell::RefCell;
+mod asked;
+
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+pub(crate) use self::asked::{Asked, Flow};
+use self::asked::{Pending, with};
 use crate::current::{self, Current};
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
@@ -74,143 +77,6 @@ impl<T> Clone for Report<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
-}
-
-/// How a call waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
-    Sync,
-    Async,
-}
-
-#[derive(Debug)]
-struct Pending {
-    request: Request,
-    /// Of the calls that it may be meant for.
-    flow: Flow,
-    /// The one function it is meant for, where that is known.
-    only: Option<&'static Spec>,
-}
-
-impl Pending {
-    fn is_meant_for(&self, spec: &'static Spec) -> bool {
-        self.only.is_none_or(|only| std::ptr::eq(only, spec))
-    }
-}
-
-/// What is asked of the calls that this thread makes here and now.
-#[derive(Debug, Default)]
-enum Asking {
-    #[default]
-    Nothing,
-    Up(Pending),
-    /// A call has it.
-    Taken,
-}
-
-impl Asking {
-    fn of(pending: Option<Pending>) -> Self {
-        pending.map_or(Self::Nothing, Self::Up)
-    }
-
-    fn pending(self) -> Option<Pending> {
-        match self {
-            Self::Up(pending) => Some(pending),
-            Self::Nothing | Self::Taken => None,
-        }
-    }
-}
-
-thread_local! {
-    static ASKING: RefCell<Asking> = const { RefCell::new(Asking::Nothing) };
-}
-
-/// What one call was asked for. If it comes to nothing, so that nothing was done about that, the next
-/// call may take it.
-#[derive(Debug, Default)]
-pub(crate) struct Asked(Option<Pending>);
-
-impl Asked {
-    /// Of a call of this function that begins.
-    pub(crate) fn of(spec: &'static Spec) -> Self {
-        let take = |asking: &RefCell<Asking>| {
-            let mut asking = asking.borrow_mut();
-            match &*asking {
-                Asking::Up(pending) if pending.is_meant_for(spec) => {
-                    std::mem::replace(&mut *asking, Asking::Taken).pending()
-                }
-                _ => None,
-            }
-        };
-        Self(ASKING.try_with(take).ok().flatten())
-    }
-
-    /// The call turned out to wait in this way.
-    pub(crate) fn of_flow(&mut self, flow: Flow) {
-        if self.0.as_ref().is_some_and(|pending| pending.flow != flow) {
-            self.give_back();
-        }
-    }
-
-    /// Whether the call may be answered at once: nobody asked for anything but to be told.
-    pub(crate) fn allows_an_answer(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|pending| matches!(pending.request, Request::Observe(_)))
-    }
-
-    /// The call was answered at once.
-    pub(crate) fn answered(&mut self, how: Seen) {
-        if let Some(Request::Observe(report)) = self.take() {
-            report.set(how);
-        }
-    }
-
-    pub(crate) fn take(&mut self) -> Option<Request> {
-        self.0.take().map(|pending| pending.request)
-    }
-
-    /// Only to who had it up: a call that was dropped later has nobody to give it back to.
-    pub(crate) fn give_back(&mut self) {
-        let Some(pending) = self.0.take() else {
-            return;
-        };
-        let _ = ASKING.try_with(|asking| {
-            let mut asking = asking.borrow_mut();
-            if matches!(*asking, Asking::Taken) {
-                *asking = Asking::Up(pending);
-            }
-        });
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.give_back();
-    }
-}
-
-fn swap(asking: Asking) -> Asking {
-    ASKING
-        .try_with(|slot| slot.replace(asking))
-        .unwrap_or_default()
-}
-
-/// Puts a request up for the time of one poll; afterwards `pending` holds it again if nobody took
-/// it. A panic on the way leaves nothing behind.
-fn with<R>(pending: &mut Option<Pending>, work: impl FnOnce() -> R) -> R {
-    struct Restore<'a> {
-        pending: &'a mut Option<Pending>,
-        before: Asking,
-    }
-    impl Drop for Restore<'_> {
-        fn drop(&mut self) {
-            *self.pending = swap(std::mem::take(&mut self.before)).pending();
-        }
-    }
-    let before = swap(Asking::of(pending.take()));
-    let _restore = Restore { pending, before };
-    work()
 }
 
 pin_project_lite::pin_project! {

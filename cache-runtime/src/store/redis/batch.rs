@@ -4,16 +4,17 @@
 //! sealed when it is sent: nobody joins a read that is on the wire, since an invalidation may have
 //! come, and returned, after it.
 
+mod meeting;
+
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::Waker;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::failure::ended;
+use self::meeting::Batch;
+pub(super) use self::meeting::Waiter;
 use crate::error::Error;
 use crate::key::OnServer;
 use crate::size::{LARGE, Size};
@@ -36,82 +37,6 @@ pub(super) struct Wanted<'a> {
     /// And for how long it stays yet.
     pub(super) left: bool,
     pub(super) size: Size,
-}
-
-/// The meeting point of a sender and those who wait for what it gets.
-#[derive(Default)]
-struct Batch {
-    /// Who waits, in the order of coming; none where a caller left.
-    waiting: Mutex<Vec<Option<Waker>>>,
-    /// One for each who waits; each takes its own, so that they do not wait for each other.
-    answers: OnceLock<Result<Vec<Mutex<Option<Found>>>, Error>>,
-}
-
-impl Batch {
-    fn waiting(&self) -> MutexGuard<'_, Vec<Option<Waker>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answer(&self, answers: Result<Vec<Mutex<Option<Found>>>, Error>) {
-        // Only the sender answers, once; its end is an answer only if there was none.
-        if self.answers.set(answers).is_err() {
-            return;
-        }
-        let waiting = std::mem::take(&mut *self.waiting());
-        waiting.into_iter().flatten().for_each(Waker::wake);
-    }
-
-    fn take(&self, index: usize) -> Option<Result<Found, Error>> {
-        Some(match self.answers.get()? {
-            Err(error) => Err(error.clone()),
-            Ok(answers) => {
-                let answer = answers.get(index).and_then(|answer| {
-                    answer.lock().unwrap_or_else(PoisonError::into_inner).take()
-                });
-                answer.ok_or_else(ended)
-            }
-        })
-    }
-}
-
-/// One who waits for an answer.
-pub(super) struct Waiter {
-    batch: Arc<Batch>,
-    index: usize,
-    /// Its waker is the one of the present poll.
-    is_new: bool,
-}
-
-impl Future for Waiter {
-    type Output = Result<Found, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(answer) = self.batch.take(self.index) {
-            return Poll::Ready(answer);
-        }
-        if std::mem::take(&mut self.is_new) {
-            return Poll::Pending;
-        }
-        let mut waiting = self.batch.waiting();
-        // The sender answers first and then takes the wakers.
-        if let Some(answer) = self.batch.take(self.index) {
-            return Poll::Ready(answer);
-        }
-        if let Some(waker) = &mut waiting[self.index] {
-            waker.clone_from(context.waker());
-        }
-        Poll::Pending
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        if self.batch.answers.get().is_none()
-            && let Some(waker) = self.batch.waiting().get_mut(self.index)
-        {
-            *waker = None;
-        }
-    }
 }
 
 /// A batch that others may join.
@@ -137,12 +62,8 @@ struct Member {
 impl Open {
     fn with_room_for(keys: usize) -> Self {
         const USUAL_KEY: usize = 48;
-        let batch = Batch {
-            waiting: Mutex::new(Vec::with_capacity(keys)),
-            answers: OnceLock::new(),
-        };
         Self {
-            batch: Arc::new(batch),
+            batch: Arc::new(Batch::with_room_for(keys)),
             names: Vec::with_capacity(keys * USUAL_KEY),
             members: Vec::with_capacity(keys),
             room: 0,
@@ -157,12 +78,7 @@ impl Open {
         self.room = self.room.saturating_add(wanted.size.room());
         // One look at the clock a batch: whoever comes later waits for no longer.
         self.joined.get_or_insert_with(Instant::now);
-        self.batch.waiting().push(Some(waker.clone()));
-        Waiter {
-            batch: self.batch.clone(),
-            index: self.members.len() - 1,
-            is_new: true,
-        }
+        Waiter::at(&self.batch, waker)
     }
 
     fn has_room_for(&self, size: Size) -> bool {
@@ -170,13 +86,10 @@ impl Open {
     }
 
     fn seal(self) -> Sealed {
-        // Those who left meanwhile want no answer.
-        let wanted = self.batch.waiting();
-        let wanted = wanted.iter().enumerate();
-        let wanted = wanted.filter_map(|(index, waker)| waker.as_ref().map(|_| index));
         Sealed {
-            wanted: wanted.collect(),
-            batch: self.batch.clone(),
+            // Those who left meanwhile want no answer.
+            wanted: self.batch.who_waits(),
+            batch: self.batch,
             names: self.names,
             members: self.members,
             is_heavy: self.room > 0,
@@ -231,23 +144,14 @@ impl Sealed {
 
     /// Answers each, in the order of the keys.
     pub(super) fn answer(&self, found: Result<Vec<Found>, Error>) {
-        let answers = found.map(|found| {
-            let mut answers = Vec::with_capacity(self.members.len());
-            answers.resize_with(self.members.len(), || Mutex::new(None));
-            for (&index, found) in self.wanted.iter().zip(found) {
-                answers[index] = Mutex::new(Some(found));
-            }
-            answers
-        });
-        self.batch.answer(answers);
+        let found = found.map(|found| self.wanted.iter().copied().zip(found));
+        self.batch.answer(self.members.len(), found);
     }
 }
 
 impl Drop for Sealed {
     fn drop(&mut self) {
-        if self.batch.answers.get().is_none() {
-            self.batch.answer(Err(ended()));
-        }
+        self.batch.end();
     }
 }
 

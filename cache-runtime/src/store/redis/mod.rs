@@ -16,6 +16,7 @@ mod pace;
 mod patience;
 mod pulse;
 mod reads;
+mod replies;
 mod resp;
 mod said;
 mod script;

@@ -1,5 +1,10 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use tokio::sync::oneshot::error::TryRecvError;
 
+use super::super::failure::ended;
 use super::*;
 
 fn take_turn(queue: &mut Queue, name: &str) -> Turn {
