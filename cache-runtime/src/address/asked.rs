@@ -54,14 +54,23 @@ thread_local! {
     static ASKING: RefCell<Asking> = const { RefCell::new(Asking::Nothing) };
 }
 
-/// What one call was asked for. If it comes to nothing, so that nothing was done about that, the next
-/// call may take it.
+/// What one call was asked for, nearly always nothing. If the call comes to nothing, so that nothing was
+/// done about that, the next one may take it.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(Option<Pending>);
+pub(crate) struct Asked(Option<Box<Pending>>);
 
 impl Asked {
     /// Of a call of this function that begins.
     pub(crate) fn of(spec: &'static Spec) -> Self {
+        let asks = |asking: &RefCell<Asking>| !matches!(*asking.borrow(), Asking::Nothing);
+        match ASKING.try_with(asks) {
+            Ok(true) => Self::taken(spec),
+            _ => Self(None),
+        }
+    }
+
+    #[cold]
+    fn taken(spec: &'static Spec) -> Self {
         let take = |asking: &RefCell<Asking>| {
             let mut asking = asking.borrow_mut();
             match &*asking {
@@ -71,7 +80,7 @@ impl Asked {
                 _ => None,
             }
         };
-        Self(ASKING.try_with(take).ok().flatten())
+        Self(ASKING.try_with(take).ok().flatten().map(Box::new))
     }
 
     /// The call turned out to wait in this way.
@@ -101,15 +110,9 @@ impl Asked {
 
     /// Only to who had it up: a call that was dropped later has nobody to give it back to.
     pub(crate) fn give_back(&mut self) {
-        let Some(pending) = self.0.take() else {
-            return;
-        };
-        let _ = ASKING.try_with(|asking| {
-            let mut asking = asking.borrow_mut();
-            if matches!(*asking, Asking::Taken) {
-                *asking = Asking::Up(pending);
-            }
-        });
+        if let Some(pending) = self.0.take() {
+            put_up_again(pending);
+        }
     }
 }
 
@@ -117,6 +120,17 @@ impl Drop for Asked {
     fn drop(&mut self) {
         self.give_back();
     }
+}
+
+#[cold]
+fn put_up_again(pending: Box<Pending>) {
+    // A thread that ends asks for nothing more.
+    let _ = ASKING.try_with(|asking| {
+        let mut asking = asking.borrow_mut();
+        if matches!(*asking, Asking::Taken) {
+            *asking = Asking::Up(*pending);
+        }
+    });
 }
 
 fn swap(asking: Asking) -> Asking {
