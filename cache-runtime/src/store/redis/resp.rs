@@ -66,6 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fuzz::changed;
 
     /// As redis-rs understands it.
     fn by_the_library(bytes: &[u8]) -> Value {
@@ -109,10 +110,25 @@ mod tests {
         }
 
         #[test]
-        fn whatever_comes_is_an_answer_or_junk(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = answer(&bytes);
+        fn fuzzed_answers_are_what_the_library_takes_them_for_or_junk(bytes in changed(CORPUS)) {
+            match answer(&bytes) {
+                Some(Ok(answer)) => prop_assert_eq!(answer, by_the_library(&bytes)),
+                Some(Err(_)) => {}
+                None => prop_assert!(parse_redis_value(&bytes).is_err()),
+            }
         }
     }
+
+    const CORPUS: &[&str] = &[
+        "$4\r\n\"ab\"\r\n",
+        "$0\r\n\r\n",
+        "$-1\r\n",
+        "_\r\n",
+        "+PONG\r\n",
+        ":-17\r\n",
+        "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+        "*2\r\n$1\r\na\r\n$-1\r\n",
+    ];
 
     #[test]
     fn nobody_waits_for_the_end_of_what_is_no_answer() {
