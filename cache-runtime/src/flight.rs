@@ -20,10 +20,11 @@
 
 mod state;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 use tokio::sync::Notify;
 
 pub(crate) use self::state::Stamp;
@@ -151,9 +152,10 @@ struct Member {
 
 /// Takes this flight, and not its successor, off the board.
 fn take_off(flights: &mut Locked<'_>, key: &Key, flight: &Arc<Flight>) {
-    let of_key = flights.by_key.get(key);
-    if of_key.is_some_and(|of| Arc::ptr_eq(of, flight)) {
-        flights.by_key.remove(key);
+    if let EntryRef::Occupied(of_key) = flights.by_key.entry_ref(key)
+        && Arc::ptr_eq(of_key.get(), flight)
+    {
+        of_key.remove();
     }
 }
 
