@@ -45,8 +45,14 @@ impl Flight {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = change(&mut self.state());
-        self.changed.notify_waiters();
+        let (changed, is_followed) = {
+            let mut state = self.state();
+            (change(&mut state), state.members > 1)
+        };
+        // Who boards later finds it changed.
+        if is_followed {
+            self.changed.notify_waiters();
+        }
         changed
     }
 }
