@@ -32,10 +32,6 @@ pub async fn answers(cache: &Cache) {
     }
 }
 
-pub fn runs() -> u32 {
-    RUNS.load(Relaxed)
-}
-
 pub fn hits(cache: &Cache, function: &str) -> u64 {
     cache.stats().function(function).map_or(0, |of| of.hits)
 }
