@@ -24,7 +24,7 @@ const WRITERS: u64 = 16;
 const READERS: u64 = 2;
 /// Changes by both processes together.
 pub const WRITES: u64 = 100_000;
-const LONGEST: Duration = Duration::from_secs(25);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A value whose copy is long in the making at random, so that changes come between its reading and
 /// its keeping.

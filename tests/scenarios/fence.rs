@@ -21,7 +21,7 @@ const KEYS: u64 = 12;
 const PROCESSES: u64 = 3;
 /// Hits of all processes together.
 pub const HITS: u64 = 120_000;
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(120);
 
 fn chance(of: f64) -> bool {
     fastrand::f64() < of

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, Invalidated, read_through};
 use futures_util::future::join_all;
 
-use crate::support::{Callers, Cluster};
+use crate::support::{Callers, Cluster, patient};
 
 const KEYS: u64 = 64;
 
@@ -17,7 +17,7 @@ async fn square(n: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_together_find_the_values_of_all_nodes() {
     let cluster = Cluster::start();
-    let cache = Cache::open(&cluster.url()).unwrap();
+    let cache = patient(&cluster.url());
     for _ in 0..2 {
         let calls = (0..100).map(|n| cache.scope(square(n)));
         let squares: Vec<_> = (0..100).map(|n| n * n).collect();
