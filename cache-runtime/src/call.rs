@@ -19,6 +19,7 @@
 
 mod asking;
 mod elsewhere;
+mod follow;
 mod found;
 mod lead;
 mod near;
@@ -38,7 +39,7 @@ use crate::body;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::exec;
-use crate::flight::{Boarded, Followed, Follower};
+use crate::flight::{Boarded, Followed, Hurry};
 use crate::lease::Token;
 use crate::load::{Claim, Load};
 use crate::place::Place;
@@ -170,6 +171,8 @@ pub(crate) struct Search {
     waited: Waited,
     /// How long the call may still wait for the server.
     left: Duration,
+    /// Of those who wait for what this one asks.
+    hurry: Option<Hurry>,
     /// A flight ended with nothing that this call may take.
     again: bool,
     /// From before the read on, where a copy may be kept of what it finds.
@@ -187,6 +190,7 @@ impl Search {
             outage: false,
             missed: false,
             waited: Waited::Never,
+            hurry: None,
             again: false,
             watching: None,
         }
@@ -211,7 +215,7 @@ impl Search {
                 }
                 Some(Followed::Lead(leader)) => return self.lead(leader).await,
                 Some(Followed::LookAgain) => self.again = true,
-                Some(Followed::Alone) | None => break,
+                Some(Followed::Turned | Followed::Alone) | None => break,
             }
         }
         past(Some(self.place), self.report)
@@ -277,11 +281,6 @@ impl Search {
         let watching = self.watching.take().filter(|_| stored.watched);
         self.watching = watching.map(|watching| watching.found(stored.left));
         Some((json, stored.left))
-    }
-
-    async fn follow(&mut self, follower: Follower) -> Option<Followed> {
-        self.place.tell(EventKind::Waited);
-        exec::within(self.patience(), follower.wait()).await
     }
 
     fn is_fresh(&self, left: Left) -> bool {

@@ -52,8 +52,21 @@ pub(crate) async fn within<F: Future>(limit: Duration, wait: F) -> Option<F::Out
 }
 
 /// The same for work that can go on without its caller: it is handed back if the limit passed first.
-pub(crate) async fn within_or_back<T>(limit: Duration, mut work: Work<T>) -> Result<T, Work<T>> {
-    within(limit, work.as_mut()).await.ok_or(work)
+pub(crate) async fn within_or_back<T>(limit: Duration, work: Work<T>) -> Result<T, Work<T>> {
+    before_or_back(sleep(limit), work).await
+}
+
+/// The same until something else ends.
+pub(crate) async fn before_or_back<T>(
+    end: impl Future<Output = ()>,
+    mut work: Work<T>,
+) -> Result<T, Work<T>> {
+    let mut end = pin!(end);
+    let first = std::future::poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => end.as_mut().poll(context).map(|()| None),
+    });
+    first.await.ok_or(work)
 }
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -17,18 +17,25 @@
 //! first failure one goes on, and each further one doubles how many may: a source that fails
 //! everybody is done with many callers in few rounds, and one that recovers is asked little. A
 //! follower that is dropped leaves; the last one out takes the flight off the board.
+//!
+//! # Whose time it takes
+//!
+//! What the leader waits for at the server, its followers wait for, too, out of their own time for it.
+//! One whose time is over does not run a body of its own, since the others would do the same: it
+//! hurries the leader, whose body begins without an answer of the server.
 
 mod state;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 use tokio::sync::Notify;
 
 pub(crate) use self::state::Stamp;
-use self::state::{Next, State};
+use self::state::{Next, Stage, State};
 use crate::key::Key;
 use crate::lease::Token;
 
@@ -37,6 +44,7 @@ use crate::lease::Token;
 struct Flight {
     state: Mutex<State>,
     changed: Notify,
+    hurried: Notify,
 }
 
 impl Flight {
@@ -120,14 +128,14 @@ impl Board {
     }
 
     fn follow(&self, key: &Key, flight: &Arc<Flight>) -> Follower {
-        let joined = {
-            let mut state = flight.state();
-            state.members += 1;
-            state.stamp
-        };
+        let now = Instant::now();
+        let mut state = flight.state();
+        state.members += 1;
         Follower {
             member: self.member(key, flight.clone()),
-            joined,
+            joined: state.stamp,
+            turn: state.turns,
+            asked: state.asked(now),
         }
     }
 
@@ -165,6 +173,14 @@ fn take_off(flights: &mut Locked<'_>, key: &Key, flight: &Arc<Flight>) {
     }
 }
 
+impl Member {
+    /// One more, in the place of this one.
+    fn successor(&self) -> Self {
+        self.flight.state().members += 1;
+        self.board.member(&self.key, self.flight.clone())
+    }
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
         if self.flight.state().over {
@@ -199,9 +215,49 @@ impl Leader {
         }
     }
 
-    /// Something is about to be sent, or the body is about to start.
+    /// Something is about to be sent.
     pub(crate) fn stamp(&self) -> Stamp {
         self.member.flight.state().raise()
+    }
+
+    /// The body is about to start.
+    pub(crate) fn begins_body(&self) -> Stamp {
+        let mut state = self.member.flight.state();
+        state.turn(Stage::Loading, Instant::now);
+        state.raise()
+    }
+
+    /// Another process loads, and is waited for.
+    pub(crate) fn waits_elsewhere(&self) {
+        let mut state = self.member.flight.state();
+        state.turn(Stage::Loading, Instant::now);
+    }
+
+    /// The server is asked again.
+    pub(crate) fn asks_again(&self) {
+        self.turn(Stage::Asking);
+    }
+
+    /// The server is about to be told of the value, which is answered next.
+    pub(crate) fn stores(&self) {
+        let mut state = self.member.flight.state();
+        state.turn(Stage::Ending, Instant::now);
+    }
+
+    /// There is no value, and the server is about to be told.
+    pub(crate) fn gives_back(&self) {
+        self.turn(Stage::Ending);
+    }
+
+    /// Who waits finds out how long he still may.
+    fn turn(&self, stage: Stage) {
+        let flight = &self.member.flight;
+        flight.change(|state| state.turn(stage, Instant::now));
+    }
+
+    /// Tells when somebody's time is over who waits for this one's answer from the server.
+    pub(crate) fn hurry(&self) -> Hurry {
+        Hurry(self.member.flight.clone())
     }
 
     /// There is a value, with its proof; what may still come is a later proof of it.
@@ -228,7 +284,10 @@ impl Leader {
     /// The body failed.
     pub(crate) fn fail(mut self) {
         self.landed = true;
-        self.member.flight.change(State::failed);
+        self.member.flight.change(|state| {
+            state.turn(Stage::Asking, Instant::now);
+            state.failed();
+        });
     }
 
     /// A token was sent and no answer came.
@@ -254,7 +313,10 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if !self.landed {
-            self.member.flight.change(State::left);
+            self.member.flight.change(|state| {
+                state.turn(Stage::Asking, Instant::now);
+                state.left();
+            });
         }
     }
 }
@@ -276,11 +338,34 @@ impl Detacher {
     }
 }
 
+/// See [`Leader::hurry`].
+#[derive(Debug)]
+pub(crate) struct Hurry(Arc<Flight>);
+
+impl Hurry {
+    pub(crate) async fn wait(&self) {
+        loop {
+            let hurried = self.0.hurried.notified();
+            let mut hurried = std::pin::pin!(hurried);
+            // Registered before the look, so that none is missed between the two.
+            hurried.as_mut().enable();
+            if self.0.state().hurried {
+                return;
+            }
+            hurried.await;
+        }
+    }
+}
+
 /// One who waits.
 #[derive(Debug)]
 pub(crate) struct Follower {
     member: Member,
     joined: Stamp,
+    /// The leader's turn when it was last looked at.
+    turn: u32,
+    /// How long the server was waited for when that was last told.
+    asked: Duration,
 }
 
 /// How the wait of a follower ended.
@@ -290,25 +375,58 @@ pub(crate) enum Followed {
     Lead(Leader),
     Alone,
     LookAgain,
+    /// Not yet: who leads waits for something else now.
+    Turned,
 }
 
 impl Follower {
     /// Waits for what comes; the caller bounds how long.
-    pub(crate) async fn wait(self) -> Followed {
+    pub(crate) async fn wait(&mut self) -> Followed {
         let flight = self.member.flight.clone();
         loop {
             let changed = flight.changed.notified();
             let mut changed = std::pin::pin!(changed);
             // Registered before the look, so that no change is missed between the two.
             changed.as_mut().enable();
-            let next = flight.state().next(self.joined);
+            let (next, turn) = {
+                let mut state = flight.state();
+                (state.next(self.joined), state.turns)
+            };
             match next {
+                Next::Wait if turn != self.turn => return Followed::Turned,
                 Next::Wait => changed.await,
                 Next::Take(json) => return Followed::Take(json),
-                Next::Lead => return Followed::Lead(Leader::new(self.member)),
+                Next::Lead => return Followed::Lead(Leader::new(self.member.successor())),
                 Next::Alone => return Followed::Alone,
                 Next::LookAgain => return Followed::LookAgain,
             }
         }
+    }
+
+    /// What is waited for now, until it turns: whether it is the server.
+    pub(crate) fn looks(&mut self) -> bool {
+        let state = self.member.flight.state();
+        self.turn = state.turns;
+        state.stage.is_of_server()
+    }
+
+    /// For how long it was, since this was last asked.
+    pub(crate) fn asked(&mut self) -> Duration {
+        let now = Instant::now();
+        let asked = self.member.flight.state().asked(now);
+        asked.saturating_sub(std::mem::replace(&mut self.asked, asked))
+    }
+
+    /// The time of this one is over.
+    pub(crate) fn hurry(&self) {
+        let member = &self.member;
+        let over = member.flight.change(|state| {
+            state.hurry();
+            state.over
+        });
+        if over {
+            take_off(&mut member.board.flights(), &member.key, &member.flight);
+        }
+        member.flight.hurried.notify_waiters();
     }
 }

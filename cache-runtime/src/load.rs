@@ -115,7 +115,7 @@ impl Load {
 
     pub(crate) fn of(place: Arc<Place>, claim: Claim, leader: Option<Leader>) -> Self {
         let mut load = Self::untold(Some(place));
-        load.body = leader.as_ref().map_or(0, Leader::stamp);
+        load.body = leader.as_ref().map_or(0, Leader::begins_body);
         load.claim = claim;
         load.leader = leader;
         match &load.claim {
@@ -207,15 +207,18 @@ impl Load {
     }
 
     async fn fill_and_land(mut self, json: Vec<u8>, absent: bool) {
-        let shared: Arc<[u8]> = json.as_slice().into();
-        if let Some(leader) = &self.leader {
-            leader.answer(&shared, self.body);
-        }
         let Some(place) = self.place.clone() else {
             return;
         };
-        let confirmed = self.leader.as_ref().map_or(0, Leader::stamp);
+        let shared: Arc<[u8]> = json.as_slice().into();
         let stores = !self.is_left_out(place.spec, absent);
+        if let Some(leader) = &self.leader {
+            if stores {
+                leader.stores();
+            }
+            leader.answer(&shared, self.body);
+        }
+        let confirmed = self.leader.as_ref().map_or(0, Leader::stamp);
         if stores && self.store(&place, json, absent).await {
             if let Some(leader) = &self.leader {
                 leader.answer(&shared, confirmed);
@@ -322,6 +325,9 @@ impl Drop for Load {
         let (Claim::Held(mut held), Some(place)) = (claim, self.place.clone()) else {
             return;
         };
+        if let Some(leader) = &leaving.0 {
+            leader.gives_back();
+        }
         // It must not shorten what a failed refresh leaves.
         drop(held.heartbeat.take());
         let at_once = place.cache.store().answers_at_once();

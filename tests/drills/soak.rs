@@ -203,7 +203,6 @@ pub fn soak(report: &mut Report, length: Duration) {
     // What the machine does to callers that only rest.
     let machine = late.into_iter().flatten().max().unwrap_or_default();
     let (worst, worst_joined) = slowest.print();
-    // Where connections are replaced, one more than that of an answer.
     let late = DEADLINE + THINKS + SLACK + 2 * machine;
     let stats = cache.stats();
     println!("{stats}");
@@ -231,8 +230,8 @@ pub fn soak(report: &mut Report, length: Duration) {
         panicked == 0
             && wrong == 0
             && worst <= late
-            // Their own wait for the server, and then the other's.
-            && worst_joined <= late + DEADLINE
+            // A body that began before them, and then one whose value they may take.
+            && worst_joined <= late + THINKS
             && ending < ONE_IS_LEFT
             && later.kilobytes < warm.kilobytes + (warm.kilobytes / 4).max(OF_ALLOCATOR)
             && later.threads <= warm.threads + OF_REPLACEMENTS + SYNC_CALLERS

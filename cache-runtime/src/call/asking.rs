@@ -4,6 +4,8 @@
 //! which has a whole one for each answer and patience with a process that is too busy to read it: a
 //! usual miss needs no timer but that. So a call is late by a deadline, and by a tenth more at most where
 //! the server was quick and then fell silent.
+//!
+//! It is the deadline of those who follow, too: the first of them whose time is over ends the asking.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +13,9 @@ use super::Search;
 use crate::cache::Unanswered;
 use crate::error::{Error, ErrorKind};
 use crate::exec::{self, Work};
+use crate::flight::Hurry;
 use crate::lease::Token;
-use crate::store::{Leased, Lock};
+use crate::store::{Found as Stored, Leased, Lock};
 
 impl Search {
     /// What the read took is spent. Only now, since a hit has no use for it, nor time to look at a clock.
@@ -27,7 +30,7 @@ impl Search {
         (self.left < whole - whole / 10).then_some(self.left)
     }
 
-    fn spend(&mut self, time: Duration) {
+    pub(super) fn spend(&mut self, time: Duration) {
         self.left = self.left.saturating_sub(time);
     }
 
@@ -123,11 +126,34 @@ impl Search {
     /// caller has no time for it says nothing of the server, and how it ends does.
     async fn ask<T>(&mut self, asking: Work<T>) -> Result<T, Work<T>> {
         let began = Instant::now();
-        let answer = match self.limit() {
-            None => Ok(asking.await),
-            Some(limit) => exec::within_or_back(limit, asking).await,
-        };
+        let over = over(self.limit(), self.hurry.as_ref());
+        let answer = exec::before_or_back(over, asking).await;
         self.spend(began.elapsed());
         answer
+    }
+
+    /// What is stored by now, if it is told in time.
+    pub(super) async fn read_in_time(&mut self) -> Result<Stored, Error> {
+        match self.limit() {
+            None => self.read().await,
+            Some(limit) => {
+                let read = exec::within(limit, self.read()).await;
+                read.unwrap_or_else(|| Err(Error::late()))
+            }
+        }
+    }
+}
+
+/// Ends with this call's own time, or that of one who waits for it.
+async fn over(limit: Option<Duration>, hurry: Option<&Hurry>) {
+    let hurried = async {
+        match hurry {
+            Some(hurry) => hurry.wait().await,
+            None => std::future::pending().await,
+        }
+    };
+    match limit {
+        None => hurried.await,
+        Some(limit) => drop(exec::within(limit, hurried).await),
     }
 }

@@ -39,16 +39,21 @@ impl Search {
             };
             let sent = leader.stamp();
             let asked = Instant::now();
-            let found = match &watch {
-                Some(_) => store.get_watched(&self.place.key, size).await,
-                None => store.get(&self.place.key, true, size).await,
+            let looking = match &watch {
+                Some(_) => store.get_watched(&self.place.key, size),
+                None => store.get(&self.place.key, true, size),
             };
-            let found = match found {
-                Ok(found) => found,
-                Err(error) => {
+            let looked = match self.limit_of_look() {
+                None => Some(looking.await),
+                Some(limit) => exec::within(limit, looking).await,
+            };
+            let found = match looked {
+                Some(Ok(found)) => found,
+                Some(Err(error)) => {
                     store.failed(&error);
                     return Elsewhere::InVain;
                 }
+                None => return Elsewhere::InVain,
             };
             match found.json.map(|stored| (Token::read(&stored), stored)) {
                 Some((None, value)) => return Elsewhere::Value(value, sent),
@@ -77,6 +82,13 @@ impl Search {
                 return Elsewhere::InVain;
             }
         }
+    }
+
+    /// How long an answer may take, if for less than any. Those that come take none of this call's time,
+    /// since the other process loads meanwhile; the one that does not come does.
+    fn limit_of_look(&self) -> Option<Duration> {
+        let least = self.place.cache.response_timeout() / 10;
+        self.limit().map(|limit| limit.max(least))
     }
 }
 

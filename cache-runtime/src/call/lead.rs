@@ -27,9 +27,10 @@ impl Search {
         let Some(life) = self.place.spec.lease else {
             return self.unfenced(leader).await;
         };
+        self.hurry = Some(leader.hurry());
         let mut waited = false;
         let mut lost: Option<Unanswered> = None;
-        while !self.outage {
+        while !self.outage && !self.left.is_zero() {
             // Until the answer is there it is not known to be ours. It is if it turns up.
             let token = Token::fresh();
             leader.lost(token);
@@ -71,16 +72,17 @@ impl Search {
                 // ever waited for, or the n-th process would wait n bodies.
                 Ok(Leased::Held(_)) if waited => break,
                 Ok(Leased::Held(holder)) => {
-                    waited = true;
+                    leader.waits_elsewhere();
                     match self.elsewhere(&leader, &holder).await {
                         Elsewhere::Value(json, sent) => {
                             return self.arrived(leader, json, sent);
                         }
-                        Elsewhere::GivenBack => {}
+                        Elsewhere::GivenBack => waited = true,
                         // That was no load: whoever leads next is waited for like the first.
-                        Elsewhere::Expired => waited = false,
+                        Elsewhere::Expired => {}
                         Elsewhere::InVain => break,
                     }
+                    leader.asks_again();
                 }
                 // The connection may have broken while it was idle: asked again on a new one, with
                 // a new token, while the old one is ours if it turns up.
@@ -99,7 +101,7 @@ impl Search {
     async fn unfenced(mut self: Box<Self>, leader: Leader) -> Looked {
         if std::mem::take(&mut self.again) {
             let sent = leader.stamp();
-            let read = self.read().await;
+            let read = self.read_in_time().await;
             if let Some((json, _)) = self.stored(read) {
                 return self.arrived(leader, json, sent);
             }

@@ -1,6 +1,8 @@
-//! What a flight decides: who takes which answer, and who leads next. Without time, locks or waiting.
+//! What a flight decides: who takes which answer, who leads next, and how long the server was waited
+//! for. Without locks or waiting; the time is passed in.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::lease::Token;
 
@@ -19,9 +21,36 @@ pub(super) struct State {
     /// Nothing more comes of this flight.
     pub(super) over: bool,
     pub(super) members: usize,
+    pub(super) stage: Stage,
+    /// How often the leader, or who leads, turned to something else.
+    pub(super) turns: u32,
+    /// The body is to begin, whatever the server has yet to say.
+    pub(super) hurried: bool,
+    /// How long the server was waited for in earlier stages, from when on somebody counted.
+    asked: Duration,
+    /// Since when it is now, if somebody counts.
+    asked_since: Option<Instant>,
     /// Tokens whose commands were sent and never answered. If one of them turns up as the holder,
     /// it is ours.
     pub(super) lost: Vec<Token>,
+}
+
+/// What the leader waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// For the server, before the body.
+    #[default]
+    Asking,
+    /// For the body, or for that of another process.
+    Loading,
+    /// For the server, which is told what came of it.
+    Ending,
+}
+
+impl Stage {
+    pub(super) fn is_of_server(self) -> bool {
+        self != Self::Loading
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +106,36 @@ impl State {
         {
             let json = json.clone();
             self.answer = Some(Answer { json, proof });
+        }
+    }
+
+    /// The leader, or the next one, is at something else from now on.
+    pub(super) fn turn(&mut self, stage: Stage, now: impl Fn() -> Instant) {
+        if let Some(since) = self.asked_since.take() {
+            self.asked += now().saturating_duration_since(since);
+        }
+        self.asked_since = (stage.is_of_server() && self.members > 1).then(now);
+        self.stage = stage;
+        self.hurried = false;
+        self.turns += 1;
+    }
+
+    /// How long the server was waited for since anybody first asked this.
+    pub(super) fn asked(&mut self, now: Instant) -> Duration {
+        if !self.stage.is_of_server() {
+            return self.asked;
+        }
+        let since = *self.asked_since.get_or_insert(now);
+        self.asked + now.saturating_duration_since(since)
+    }
+
+    /// The time of a follower is over. The body begins now; after it, nothing more is waited for, and
+    /// who cannot take what it returned looks again.
+    pub(super) fn hurry(&mut self) {
+        match self.stage {
+            Stage::Asking => self.hurried = true,
+            Stage::Loading => {}
+            Stage::Ending => self.over = true,
         }
     }
 

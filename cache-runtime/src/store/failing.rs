@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::memory::Memory;
-use super::{Found, Invalidated, Leased};
+use super::{Found, Invalidated, Leased, Waited};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::exec;
@@ -72,6 +72,7 @@ impl Failing {
         memory: &Memory,
         work: impl FnOnce() -> T,
     ) -> Result<T, Error> {
+        let began = Instant::now();
         let (fault, delay) = {
             let (faults, random) = &mut *self.faults();
             faults.draw(verb, random)
@@ -87,7 +88,7 @@ impl Failing {
             }
             Fault::None | Fault::LostReply | Fault::Corrupt => self.settle(memory),
         }
-        let answer = work();
+        let answer = work().asked_for(began);
         match fault {
             Fault::LostReply => Err(away()),
             _ if delay > self.deadline => Err(late()),
@@ -144,6 +145,11 @@ pub(super) trait Answer: Sized {
     fn corrupted(self) -> Self {
         self
     }
+
+    /// The same, which was waited for since then, if it says so.
+    fn asked_for(self, _since: Instant) -> Self {
+        self
+    }
 }
 
 impl Answer for () {}
@@ -174,6 +180,13 @@ impl Answer for Found {
     fn corrupted(self) -> Self {
         Self {
             json: self.json.corrupted(),
+            ..self
+        }
+    }
+
+    fn asked_for(self, since: Instant) -> Self {
+        Self {
+            waited: Waited::Since(since),
             ..self
         }
     }

@@ -1,11 +1,12 @@
 //! Every interleaving of a leader, followers and an invalidation, by loom.
 
 use std::sync::Arc as StdArc;
+use std::time::{Duration, Instant};
 
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use super::{Next, Stamp, State};
+use super::{Next, Stage, Stamp, State};
 
 /// What the threads share: the flight, and round it the world that its rules are about.
 #[derive(Default)]
@@ -195,4 +196,37 @@ fn a_later_proof_of_an_answer_lets_more_take_it() {
     assert_eq!(state.next(sent), Next::LookAgain);
     state.answer(&json, body);
     assert_eq!(state.next(body), Next::Take(json));
+}
+
+#[test]
+fn the_time_of_the_body_is_nobodys_time_for_the_server() {
+    let start = Instant::now();
+    let at = |millis| start + Duration::from_millis(millis);
+    let mut flight = State {
+        members: 2,
+        ..State::default()
+    };
+    assert_eq!(flight.asked(at(0)), Duration::ZERO);
+    flight.turn(Stage::Loading, || at(10));
+    assert_eq!(flight.asked(at(500)), Duration::from_millis(10));
+    flight.turn(Stage::Ending, || at(900));
+    assert_eq!(flight.asked(at(930)), Duration::from_millis(40));
+}
+
+#[test]
+fn who_leads_next_is_not_hurried_by_what_hurried_the_last_one() {
+    let mut flight = State::default();
+    flight.hurry();
+    assert!(flight.hurried);
+    flight.turn(Stage::Loading, Instant::now);
+    flight.turn(Stage::Asking, Instant::now);
+    assert!(!flight.hurried);
+}
+
+#[test]
+fn a_body_is_not_hurried() {
+    let mut flight = State::default();
+    flight.turn(Stage::Loading, Instant::now);
+    flight.hurry();
+    assert!(!flight.hurried && !flight.over);
 }
