@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -225,21 +225,38 @@ impl Listeners {
         }
         lock(&self.changes).push_back(kind);
         let all = self.clone();
-        let tell = move || {
-            let _telling = lock(&all.telling);
-            while let Some(kind) = lock(&all.changes).pop_front() {
-                all.tell(&Event {
+        let tell = move || all.tell_of_changes();
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(tell)),
+            Err(_) => tell(),
+        }
+    }
+}
+
+impl Listeners {
+    /// Who is at it tells of what comes meanwhile, too: nobody waits for a listener, least of all one
+    /// whose own call changed something.
+    fn tell_of_changes(&self) {
+        let is_left = || !lock(&self.changes).is_empty();
+        while is_left() {
+            let _telling = match self.telling.try_lock() {
+                Ok(telling) => telling,
+                Err(TryLockError::Poisoned(telling)) => telling.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            while let Some(kind) = self.next_change() {
+                self.tell(&Event {
                     kind,
                     function: "",
                     key: "",
                     elapsed: Duration::ZERO,
                 });
             }
-        };
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(tell)),
-            Err(_) => tell(),
         }
+    }
+
+    fn next_change(&self) -> Option<EventKind> {
+        lock(&self.changes).pop_front()
     }
 }
 
@@ -283,6 +300,26 @@ impl fmt::Debug for Listening {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listener_whose_own_call_changes_something_hears_of_it_next() {
+        let (tell, told) = std::sync::mpsc::channel();
+        // A thread without a runtime tells by itself.
+        std::thread::spawn(move || {
+            let listeners = Arc::<Listeners>::default();
+            let inside = Arc::downgrade(&listeners);
+            let _listening = listeners.add(Arc::new(move |event: &Event<'_>| {
+                if event.kind == EventKind::WritesSuspended {
+                    inside.upgrade().unwrap().change(EventKind::WritesResumed);
+                }
+                tell.send(event.kind).unwrap();
+            }));
+            listeners.change(EventKind::WritesSuspended);
+        });
+        let next = || told.recv_timeout(Duration::from_secs(5));
+        assert_eq!(next(), Ok(EventKind::WritesSuspended));
+        assert_eq!(next(), Ok(EventKind::WritesResumed));
+    }
 
     #[test]
     fn each_kind_stands_at_its_place() {

@@ -94,13 +94,20 @@ pub(crate) fn go_on_and_tell(work: impl Future<Output = ()> + Send + 'static) {
     }
 }
 
-/// Drops what is the user's, whose destructors may block and may take their time: the I/O thread must
-/// not wait for them either, and would wait for itself if one of them makes a call.
+/// Drops what is the user's.
 pub(crate) fn drop_of_user<T: Send + 'static>(of_user: T) {
+    aside(move || drop(of_user));
+}
+
+/// Runs what is the user's, who may block and take time in it: a destructor, or what a line of the log
+/// goes to. The I/O thread must not wait for it, and would wait for itself if it makes a call.
+pub(crate) fn aside(of_user: impl FnOnce() + Send + 'static) {
     if IS_IO.get()
         && let Ok(runtime) = io_thread()
     {
-        runtime.spawn_blocking(move || drop(of_user));
+        runtime.spawn_blocking(of_user);
+    } else {
+        of_user();
     }
 }
 

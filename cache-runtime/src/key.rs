@@ -132,6 +132,10 @@ impl Key {
         }
     }
 
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw
+    }
+
     /// What the cache's prefix stands before; of a key by hand nothing.
     pub(crate) fn encoded(&self) -> Option<&str> {
         (!self.raw).then_some(&self.text)

@@ -289,6 +289,64 @@ fn an_outage_is_told_of_once_when_it_begins_and_once_when_it_is_over() {
     assert_eq!(cache.stats().server().outages, 1);
 }
 
+const ASKS: &str = "outage::a_log_that_makes_calls_of_its_own_holds_up_nothing";
+
+/// A log that looks something up for each of its lines.
+#[derive(Clone)]
+struct Asks(Cache);
+
+impl Write for Asks {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let _inside = self.0.enter();
+        assert_eq!(doubled_sync(7), 14);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_log_that_makes_calls_of_its_own_holds_up_nothing() {
+    if !is_own_process(ASKS) {
+        in_own_process(ASKS, &[]);
+        return;
+    }
+    // What this is about would hang for ever.
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_secs(20));
+        eprintln!("it hangs");
+        std::process::exit(1);
+    });
+    let mut server = Server::start();
+    let cache = server.cache();
+    let log = Asks(cache.clone());
+    let log = tracing_subscriber::fmt().with_writer(move || log.clone());
+    log.init();
+    let inside = cache.clone();
+    // All that waits here waits for the I/O thread. It ends with the process.
+    std::thread::spawn(move || {
+        let _inside = inside.enter();
+        loop {
+            assert_eq!(doubled_sync(8), 16);
+        }
+    });
+    server.kill();
+    within_seconds(|| cache.stats().server().away);
+    server.restart();
+    let before = hits(&cache, "sync");
+    within_seconds(|| hits(&cache, "sync") > before + 8);
+}
+
+fn within_seconds(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 const PANICS: &str = "outage::a_panic_while_a_connection_is_made_is_not_the_end_of_it";
 
 /// A log that fails, once, where it is told what the server refuses to a new connection.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_runtime::{Cache, read_through};
+use cache_runtime::{Cache, ErrorKind, read_through};
 use futures_util::future::join_all;
 
 use crate::support::{Server, acl};
@@ -183,4 +183,16 @@ async fn in_a_cluster_a_server_is_asked_for_the_slots_and_takes_what_moves() {
         seen.dedup();
         assert_eq!(seen, refused, "without `{missing}`");
     }
+}
+
+#[tokio::test]
+async fn a_key_by_hand_that_may_not_be_written_keeps_no_others_from_being_stored() {
+    let user = "--user default on nopass ~cache:* +@all";
+    let server = Server::start_with(&Vec::from_iter(user.split(' ')));
+    let cache = server.patient();
+    let other = cache.set("other:key", &1, None).await;
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::Refused);
+    assert!(cache.stats().server().takes_writes);
+    cache.scope(forever(1)).await;
+    assert_eq!(cache.stats().function("forever").unwrap().stored, 1);
 }

@@ -15,6 +15,7 @@ use super::script::Source;
 use super::watched::{Exchange, Outcome};
 use super::{Answer, Redis, millis, store};
 use crate::error::Error;
+use crate::exec;
 
 /// What was found out about the server on the way.
 #[derive(Debug, Default)]
@@ -244,11 +245,13 @@ impl Redis {
     /// No way to compare is left.
     pub(super) fn compares_nothing(&self) {
         if self.server.compares_nothing.found() {
-            tracing::warn!(
-                "redis forbids scripts and transactions and has no SET with IFEQ, so that there are \
-                 no leases: processes that miss together all load, and a value read before an \
-                 invalidation may be stored after it"
-            );
+            exec::aside(|| {
+                tracing::warn!(
+                    "redis forbids scripts and transactions and has no SET with IFEQ, so that there \
+                     are no leases: processes that miss together all load, and a value read before \
+                     an invalidation may be stored after it"
+                );
+            });
         }
     }
 }

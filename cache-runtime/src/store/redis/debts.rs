@@ -8,6 +8,7 @@ use redis::{Pipeline, RedisResult, Value};
 use super::connect::{Connection, Connector};
 use super::failure::{class, is_forbidden, is_passing, timed_out};
 use super::patience::patiently;
+use crate::exec;
 use crate::owed::Owed;
 
 /// What is owed, as commands on keys of this prefix.
@@ -61,10 +62,12 @@ fn is_settled(answer: RedisResult<Value>) -> RedisResult<bool> {
         Ok(_) => Ok(true),
         Err(error) if class(&error).ends_the_lane() || is_passing(&error) => Err(error),
         Err(error) if is_forbidden(&error) => {
-            tracing::warn!(
-                code = error.code(),
-                "redis forbids an invalidation that was owed; it is given up"
-            );
+            exec::aside(move || {
+                tracing::warn!(
+                    code = error.code(),
+                    "redis forbids an invalidation that was owed; it is given up"
+                );
+            });
             Ok(true)
         }
         Err(_) => Ok(false),

@@ -17,6 +17,7 @@ use crate::breaker::Breaker;
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventKind, Listeners};
 use crate::exec;
+use crate::key::Key;
 use crate::metrics::OfServer;
 use crate::near::Near;
 
@@ -149,9 +150,12 @@ impl Health {
     /// The server does not let this cache read. It may let it read other keys, so this is no outage.
     pub(super) fn forbids_reads(&self) {
         if !self.forbids_reads.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "redis forbids to read (NOPERM); functions whose keys cannot be read are not cached"
-            );
+            exec::aside(|| {
+                tracing::warn!(
+                    "redis forbids to read (NOPERM); functions whose keys cannot be read are not \
+                     cached"
+                );
+            });
         }
     }
 
@@ -166,22 +170,34 @@ impl Health {
         ))
     }
 
+    /// What the server said to a write of this key. That it forbids a key by hand says nothing of
+    /// those of functions.
+    pub(super) fn wrote_to<T>(&self, key: &Key, answer: &Result<T, RedisError>) {
+        let is_forbidden = |error: &RedisError| class(error) == Class::Forbidden;
+        if !(key.is_raw() && answer.as_ref().is_err_and(is_forbidden)) {
+            self.wrote(answer);
+        }
+    }
+
     /// What the server said to a write.
     pub(super) fn wrote<T>(&self, answer: &Result<T, RedisError>) {
         match answer {
             Ok(_) if self.takes_writes() => {}
             Ok(_) => {
                 if self.writes.accepted() {
-                    tracing::info!("redis takes writes again");
+                    exec::aside(|| tracing::info!("redis takes writes again"));
                     self.change(EventKind::WritesResumed);
                 }
             }
             Err(error) if class(error).refuses_writes() => {
                 if self.writes.refused(Instant::now()) {
-                    tracing::warn!(
-                        code = error.code(),
-                        "redis takes no writes: what is loaded is returned but not stored, until it does"
-                    );
+                    let code = error.code().map(str::to_owned);
+                    exec::aside(move || {
+                        tracing::warn!(
+                            code,
+                            "redis takes no writes: what is loaded is returned but not stored, until it does"
+                        );
+                    });
                     self.change(EventKind::WritesSuspended);
                 }
             }
@@ -217,8 +233,10 @@ impl Health {
     }
 
     fn lost(self: &Arc<Self>, why: Error) {
-        tracing::warn!(%why, "redis is away: annotated functions run their bodies until it is back");
-        self.set_why(why);
+        self.set_why(why.clone());
+        exec::aside(move || {
+            tracing::warn!(%why, "redis is away: annotated functions run their bodies until it is back");
+        });
         self.change(EventKind::Lost);
         // Without the I/O thread nothing could be asked anyway.
         let _ = exec::spawn_on_io(probe_until_back(Arc::downgrade(self), self.outages()));
@@ -226,7 +244,7 @@ impl Health {
 
     fn back(&self) {
         if let Some(away_for) = self.breaker.recovered(Instant::now()) {
-            tracing::info!(?away_for, "redis is back");
+            exec::aside(move || tracing::info!(?away_for, "redis is back"));
             self.change(EventKind::Back);
         }
     }

@@ -35,6 +35,7 @@ use super::patience::patiently;
 use super::pulse::Pulse;
 use super::tracking::Changes;
 use crate::error::{Error, ErrorKind};
+use crate::exec;
 
 /// So often a connection is asked for a sign of life.
 const ASKED_EVERY: Duration = Duration::from_secs(5);
@@ -186,10 +187,10 @@ impl Link {
     pub(super) fn lost(self: &Arc<Self>, number: u64) {
         let mut state = self.state();
         if state.is_at(number) {
-            tracing::debug!("a connection to redis was lost");
             state.live = None;
             self.try_another(&mut state);
             drop(state);
+            exec::aside(|| tracing::debug!("a connection to redis was lost"));
             self.lose_track();
         }
     }

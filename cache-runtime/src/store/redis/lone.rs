@@ -21,6 +21,7 @@ use super::health::{AsOf, Health};
 use super::patience::patiently;
 use super::resp::pack_get;
 use super::said::Said;
+use crate::exec;
 use crate::key::OnServer;
 
 /// So many lone reads are worth a connection.
@@ -133,12 +134,16 @@ impl Lone {
             })),
             // The lanes see the same server and say what is the matter with it.
             Some(Some(Err(error))) => {
-                tracing::debug!(
-                    code = error.code(),
-                    "a connection for lone callers was not made"
-                );
+                exec::aside(move || {
+                    tracing::debug!(
+                        code = error.code(),
+                        "a connection for lone callers was not made"
+                    );
+                });
             }
-            None => tracing::debug!("a connection for lone callers was not made in time"),
+            None => exec::aside(|| {
+                tracing::debug!("a connection for lone callers was not made in time");
+            }),
         }
         true
     }

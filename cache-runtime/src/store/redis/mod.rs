@@ -176,7 +176,7 @@ impl Redis {
         commands.add_command(store(&self.name(key), &json, ttl));
         let [unlinked, set] = self.answers(commands, Again::No).await?;
         read::<Value>(unlinked)?;
-        self.health.wrote(&set);
+        self.health.wrote_to(key, &set);
         read(set)
     }
 

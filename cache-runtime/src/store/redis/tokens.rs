@@ -138,7 +138,7 @@ impl Redis {
         set.arg("PX").arg(millis(life));
         let [unlinked, set] = self.answers(commands, Again::No).await?;
         read::<Value>(unlinked)?;
-        self.health.wrote(&set);
+        self.health.wrote_to(key, &set);
         read(set)
     }
 

@@ -147,10 +147,13 @@ impl Changes {
 
     fn tell_once(&self, why: &str) {
         if !self.is_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "no copies are kept in this process (option `near`), and the loads of other \
-                 processes are waited for by polling: {why}"
-            );
+            let why = why.to_owned();
+            exec::aside(move || {
+                tracing::warn!(
+                    "no copies are kept in this process (option `near`), and the loads of other \
+                     processes are waited for by polling: {why}"
+                );
+            });
         }
     }
 
