@@ -98,6 +98,23 @@ async fn reads_writes_and_large_values_each_have_a_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_peeks_at_values_of_any_size_holds_up_no_lease() {
+    let server = Server::start();
+    let cache = server.cache();
+    spawned(&cache, async { (small(1).await, large(1).await) }).await;
+    let monitor = Monitor::of(&server);
+    spawned(&cache, large::peek(1)).await.unwrap();
+    let key = large::key(1);
+    let by_hand = cache.clone();
+    let by_hand = async move { by_hand.get::<String>(&key).await };
+    spawned(&cache, by_hand).await.unwrap();
+    spawned(&cache, small(2)).await;
+    let sent = monitor.end(&server);
+    let lease = one(&connections(&sent, LEASES, ":small:2")).to_owned();
+    assert_ne!(one(&connections(&sent, READS, ":large:1")), lease);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_a_large_value_that_another_process_stored_knows_from_then_on() {
     let server = Server::start();
     spawned(&server.cache(), large(7)).await;

@@ -82,10 +82,14 @@ impl Bundle {
     }
 }
 
-/// Whether a value in it is.
+/// Whether a value in it is, or may be in what is answered to it.
 pub(super) fn is_large(commands: &Pipeline) -> bool {
-    let mut arguments = commands.cmd_iter().flat_map(Cmd::args_iter);
-    arguments.any(|argument| matches!(argument, Arg::Simple(bytes) if bytes.len() > LARGE))
+    let is_large =
+        |argument: Arg<&[u8]>| matches!(argument, Arg::Simple(bytes) if bytes.len() > LARGE);
+    // Who peeks at values, or reads one by hand, says nothing of their size.
+    let reads = |command: &Cmd| matches!(command.args_iter().next(), Some(Arg::Simple(b"MGET")));
+    let mut commands = commands.cmd_iter();
+    commands.any(|command| reads(command) || command.args_iter().any(is_large))
 }
 
 impl Drop for Bundle {
