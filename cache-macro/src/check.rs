@@ -23,6 +23,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
     function::check(&target, errors);
     companion_option(&args, is_method, &target, errors);
     none_option(&args, &target, errors);
+    jitter_option(&args, errors);
     let keyed = key::check(&mut args, &target, errors);
     let is_inline = is_method || matches!(args.companion, Asked::Off);
     let behind = behind::check(&args, is_inline, &target, errors);
@@ -88,6 +89,19 @@ fn none_option(args: &Args, target: &Target, errors: &mut Errors) {
     }
 }
 
+fn jitter_option(args: &Args, errors: &mut Errors) {
+    // The absence of a value may live for a time of its own.
+    let has_ttl = args.is_given("ttl") || matches!(args.none, Absence::StoredFor(..));
+    if let Some((jitter, _)) = &args.jitter
+        && !has_ttl
+    {
+        errors.at(
+            jitter.span(),
+            "`jitter` takes off some of the `ttl`; give a `ttl` too",
+        );
+    }
+}
+
 fn store_if(test: Expr, target: &Target) -> StoreIf {
     if let Some(value) = type_of_value(&test) {
         let closure = test;
@@ -111,7 +125,10 @@ fn settings(args: &Args) -> Vec<Setting> {
         Absence::Stored(_) => Some(Setting::StoreNone),
         Absence::StoredFor(millis, _) => Some(Setting::StoreNoneFor(millis)),
     };
-    let jitter = args.jitter.map(Setting::Jitter);
+    let jitter = args
+        .jitter
+        .as_ref()
+        .map(|(_, percent)| Setting::Jitter(*percent));
     let stale = args
         .stale
         .as_ref()

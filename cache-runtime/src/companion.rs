@@ -62,7 +62,7 @@ pub fn invalidate_sync(call: Call) -> Result<Invalidated, Error> {
 /// Stores a value for a call. `ttl` overrides the function's own.
 pub fn put<R>(
     call: Call,
-    value: &impl Stored<R>,
+    value: &(impl Stored<R> + ?Sized),
     codec: Codec<R>,
     ttl: Option<Option<Duration>>,
 ) -> Op<()> {
@@ -90,7 +90,7 @@ fn put_json(
 /// As [`Cache::set`](crate::Cache::set).
 pub fn put_sync<R>(
     call: Call,
-    value: &impl Stored<R>,
+    value: &(impl Stored<R> + ?Sized),
     codec: Codec<R>,
     ttl: Option<Option<Duration>>,
 ) -> Result<(), Error> {

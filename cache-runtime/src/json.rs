@@ -164,7 +164,7 @@ pub trait Stored<R> {
 
 // One impl that leads to all others, as for [`KeyArg`](crate::KeyArg).
 #[diagnostic::do_not_recommend]
-impl<R, V: IsKeptIn<R>> Stored<R> for V {
+impl<R, V: IsKeptIn<R> + ?Sized> Stored<R> for V {
     fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error> {
         IsKeptIn::json(self, codec)
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use cache_runtime::{Cache, ErrorKind, read_through};
+use cache_runtime::{Cache, ErrorKind, Seen, observe, read_through};
 
 use crate::support::Server;
 
@@ -191,6 +191,51 @@ async fn an_absence_that_is_put_lives_as_long_as_one_that_was_loaded() {
             assert!(life() > 30, "{}", life());
         })
         .await;
+}
+
+#[tokio::test]
+async fn what_is_put_is_not_asked_of_store_if_and_an_absence_that_is_not_kept_forgets() {
+    #[read_through(key = "id", ttl = 3600, store_if = |id: &u64| *id > 100)]
+    async fn maybe(id: u64) -> Option<u64> {
+        Some(id)
+    }
+
+    let server = Server::start();
+    let cache = server.patient();
+    let calls = async {
+        maybe::put(1, &7).await.unwrap();
+        assert_eq!(observe(maybe(1)).await, (Some(7), Seen::Stored));
+        let life: u64 = server.cli(&["TTL", &maybe::key(1)]).parse().unwrap();
+        assert!((3500..=3600).contains(&life), "{life}");
+        maybe::put(1, &None).await.unwrap();
+        assert_eq!(maybe::peek(1).await.unwrap(), None);
+        assert_eq!(observe(maybe(1)).await, (Some(1), Seen::Loaded));
+    };
+    cache.scope(calls).await;
+    Cache::in_memory()
+        .scope(async {
+            maybe::put(1, &7).await.unwrap();
+            assert_eq!(observe(maybe(1)).await, (Some(7), Seen::Stored));
+            maybe::put(1, &None).await.unwrap();
+            assert_eq!(observe(maybe(1)).await, (Some(1), Seen::Loaded));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_stored_none_peeks_as_what_is_not_stored() {
+    #[read_through(key = "id", none = true)]
+    async fn nobody(id: u64) -> Option<u64> {
+        Some(id).filter(|_| false)
+    }
+
+    let calls = async {
+        assert_eq!(nobody::peek(1).await.unwrap(), None, "nothing is stored");
+        assert_eq!(observe(nobody(1)).await, (None, Seen::Loaded));
+        assert_eq!(observe(nobody(1)).await, (None, Seen::Stored));
+        assert_eq!(nobody::peek(1).await.unwrap(), None);
+    };
+    Cache::in_memory().scope(calls).await;
 }
 
 #[tokio::test]

@@ -64,7 +64,8 @@ impl<'a> Verbs<'a> {
         let body = quote_spanned! {span=>
             #rt::#peek::<#returns, #value>(#call, Self::__codec #turbofish ())
         };
-        let docs = " Reads the stored value without running the function.";
+        let docs = " Reads the stored value without running the function. `None` is for nothing stored \
+                    and for a stored `None`.";
         self.verb(docs, "peek", &gives, &body)
     }
 
@@ -107,11 +108,11 @@ impl<'a> Verbs<'a> {
             PutValue::Kept => {
                 let span = user_span(returns);
                 let rt = self.plan.runtime(span);
-                quote_spanned!(span=> &impl #rt::Stored<#returns>)
+                quote_spanned!(span=> &(impl #rt::Stored<#returns> + ?Sized))
             }
             // A closure over another type is one mistake, and reported at the function.
             PutValue::OfClosure(value) => quote_spanned! {span=>
-                &(impl #rt::Stored<#returns> + #rt::core::borrow::Borrow<#value>)
+                &(impl #rt::Stored<#returns> + #rt::core::borrow::Borrow<#value> + ?Sized)
             },
         };
         let ttl = match &self.plan.ttl {
@@ -130,7 +131,7 @@ impl<'a> Verbs<'a> {
         let (put, name) = (self.driver("put"), self.verb_name("put"));
         let call = self.call();
         quote_spanned! {span=>
-            /// Stores a value for these arguments, as if the function had returned it.
+            /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
             #vis fn #name #params (#taken value: #kept) -> #gives #bounds {
                 let __ttl = #ttl;
                 #rt::#put::<#returns>(#call, value, Self::__codec #turbofish (), __ttl)

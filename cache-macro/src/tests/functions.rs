@@ -66,7 +66,7 @@ fn an_async_function_gets_a_companion() {
                 ) -> rt::Op<::cache_runtime::Invalidated> {
                     rt::invalidate(Self::__call(&user_id))
                 }
-                /// Reads the stored value without running the function.
+                /// Reads the stored value without running the function. `None` is for nothing stored and for a stored `None`.
                 pub fn peek(user_id: impl rt::KeyArg<u64>) -> rt::Peek<Result<User, E>, User> {
                     rt::peek::<Result<User, E>, User>(Self::__call(&user_id), Self::__codec())
                 }
@@ -80,10 +80,10 @@ fn an_async_function_gets_a_companion() {
                         _,
                     >(user_id, |user_id| Self::__call(&user_id), Self::__codec())
                 }
-                /// Stores a value for these arguments, as if the function had returned it.
+                /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 pub fn put(
                     user_id: impl rt::KeyArg<u64>,
-                    value: &impl rt::Stored<Result<User, E>>,
+                    value: &(impl rt::Stored<Result<User, E>> + ?Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::None;
                     rt::put::<Result<User, E>>(Self::__call(&user_id), value, Self::__codec(), __ttl)
@@ -135,7 +135,7 @@ fn a_sync_function_waits_for_nothing() {
                 ) -> rt::core::result::Result<::cache_runtime::Invalidated, ::cache_runtime::Error> {
                     rt::invalidate_sync(Self::__call(&n))
                 }
-                /// Reads the stored value without running the function.
+                /// Reads the stored value without running the function. `None` is for nothing stored and for a stored `None`.
                 fn peek(
                     n: impl rt::KeyArg<u32>,
                 ) -> rt::core::result::Result<
@@ -144,10 +144,10 @@ fn a_sync_function_waits_for_nothing() {
                 > {
                     rt::peek_sync::<u32, u32>(Self::__call(&n), Self::__codec())
                 }
-                /// Stores a value for these arguments, as if the function had returned it.
+                /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 fn put(
                     n: impl rt::KeyArg<u32>,
-                    value: &impl rt::Stored<u32>,
+                    value: &(impl rt::Stored<u32> + ?Sized),
                 ) -> rt::core::result::Result<(), ::cache_runtime::Error> {
                     let __ttl = rt::core::option::Option::None;
                     rt::put_sync::<u32>(Self::__call(&n), value, Self::__codec(), __ttl)

@@ -89,6 +89,8 @@ fn durations_of_the_load_are_known_at_compile_time() {
     );
     answered(quote!(follow = 0), &["`follow` cannot be zero"]);
     answered(quote!(stale = "5m"), &["give a `ttl` too"]);
+    answered(quote!(jitter = "10%"), &["give a `ttl` too"]);
+    answered(quote!(none = "30s", jitter = "10%"), &[]);
     answered(quote!(detach = 5), &["`detach` stands alone"]);
     answered(quote!(detach = false), &[]);
 }

@@ -57,10 +57,10 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                     .await
             }
             impl load {
-                /// Stores a value for these arguments, as if the function had returned it.
+                /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 fn put(
                     id: impl rt::KeyArg<u64>,
-                    value: &(impl rt::Stored<Option<User>> + rt::core::borrow::Borrow<User>),
+                    value: &(impl rt::Stored<Option<User>> + rt::core::borrow::Borrow<User> + ?Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::Some({
                         <_ as rt::IntoTtl>::into_ttl(
@@ -108,11 +108,11 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                     .await
             }
             impl load {
-                /// Stores a value for these arguments, as if the function had returned it.
+                /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 fn put(
                     id: impl rt::KeyArg<u64>,
                     kind: Kind,
-                    value: &impl rt::Stored<User>,
+                    value: &(impl rt::Stored<User> + ?Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::Some({
                         <_ as rt::IntoTtl>::into_ttl(ttl_for(&kind))
