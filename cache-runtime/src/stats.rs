@@ -10,7 +10,7 @@ use crate::event::{Counters, EventKind};
 use crate::spec::Spec;
 
 /// Counts of one cache since it was made, by function, and the state of its server. `Display`
-/// prints them as a table.
+/// prints them as a table, with what went wrong below the row of each function.
 ///
 /// ```
 /// # use cache_runtime::{Cache, read_through};
@@ -120,6 +120,20 @@ function_stats! {
     invalidated = Invalidated,
 }
 
+impl FunctionStats {
+    /// What went wrong, by name, as far as anything did.
+    fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = [
+            ("unstorable", self.unstorable),
+            ("store_failed", self.store_failed),
+            ("unreadable", self.unreadable),
+            ("refused", self.refused),
+            ("refreshes_failed", self.refreshes_failed),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0)
+    }
+}
+
 impl Stats {
     /// The functions that were called, by name.
     #[must_use]
@@ -147,15 +161,28 @@ impl fmt::Display for Stats {
         let width = width.max().unwrap_or(0).max(name.len());
         write!(
             f,
-            "{name:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
-            "near", "hits", "misses", "joined", "loads", "stored", "bypassed"
+            "{name:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+            "near", "hits", "stale", "misses", "joined", "loads", "stored", "bypassed"
         )?;
         for of in &self.functions {
             write!(
                 f,
-                "\n{:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
-                of.name, of.near, of.hits, of.misses, of.joined, of.loads, of.stored, of.bypassed
+                "\n{:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}",
+                of.name,
+                of.near,
+                of.hits,
+                of.stale,
+                of.misses,
+                of.joined,
+                of.loads,
+                of.stored,
+                of.bypassed
             )?;
+            let mut before = "\n  ";
+            for (name, count) in of.failures() {
+                write!(f, "{before}{name} {count}")?;
+                before = ", ";
+            }
         }
         match self.server {
             ServerStats { away: true, .. } => f.write_str("\nthe server is away"),
@@ -241,5 +268,44 @@ impl Ledger {
             .collect();
         functions.sort_by(|a, b| a.name.cmp(&b.name));
         Stats { functions, server }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_row_for_each_function_and_below_it_what_went_wrong() {
+        let well = FunctionStats {
+            name: "well".to_owned(),
+            hits: 3,
+            stale: 2,
+            ..FunctionStats::default()
+        };
+        let ill = FunctionStats {
+            name: "ill".to_owned(),
+            loads: 9,
+            unstorable: 1,
+            store_failed: 2,
+            unreadable: 3,
+            refused: 4,
+            refreshes_failed: 5,
+            ..FunctionStats::default()
+        };
+        let stats = Stats {
+            functions: vec![ill, well],
+            server: ServerStats::default(),
+        };
+        let shown = stats.to_string();
+        let expected = [
+            "function near hits stale misses joined loads stored bypassed",
+            "ill 0 0 0 0 0 9 0 0",
+            "unstorable 1, store_failed 2, unreadable 3, refused 4, refreshes_failed 5",
+            "well 0 3 2 0 0 0 0 0",
+        ];
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let lines: Vec<_> = shown.lines().map(words).collect();
+        assert_eq!(lines, expected, "{shown}");
     }
 }
