@@ -1,5 +1,6 @@
 //! Whatever Redis does, the caller gets what the body returns.
 
+use std::error::Error as _;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, ErrorKind, EventKind, Invalidated, read_through};
 
 use crate::proxy::Proxy;
-use crate::support::{Server, free_port, in_own_process, is_own_process, until_back};
+use crate::support::{Server, free_port, in_own_process, is_own_process, runtime, until_back};
 
 #[read_through(name = "async", ttl = 60)]
 pub async fn doubled(n: u64) -> u64 {
@@ -42,6 +43,24 @@ async fn a_server_that_was_never_there_stops_neither_start_nor_calls() {
     let stats = cache.stats();
     assert_eq!(stats.function("async").unwrap().bypassed, 8);
     assert_eq!(stats.function("sync").unwrap().bypassed, 8);
+}
+
+#[test]
+fn the_first_ping_tells_what_the_server_cannot_be_reached_for() {
+    let url = format!("redis://127.0.0.1:{}", free_port());
+    let single = tokio::runtime::Builder::new_current_thread();
+    for runtime in [runtime(), { single }.enable_all().build().unwrap()] {
+        let cache = Cache::open(&url).unwrap();
+        for _ in 0..5 {
+            let error = runtime.block_on(cache.ping()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            let cause = error.source().map(ToString::to_string);
+            let told = cause.is_some_and(|cause| cause.contains("refused"));
+            assert!(told, "{error:?}");
+        }
+    }
+    let error = Cache::open(&url).unwrap().blocking().ping().unwrap_err();
+    assert!(error.source().is_some(), "{error:?}");
 }
 
 #[tokio::test]
@@ -258,6 +277,7 @@ fn an_outage_is_told_of_once_when_it_begins_and_once_when_it_is_over() {
         let printed = in_own_process(NOTICES, &[]);
         assert_eq!(printed.matches("WARN").count(), 1, "{printed}");
         assert_eq!(printed.matches("redis is away").count(), 1, "{printed}");
+        assert!(printed.contains("cause="), "{printed}");
         assert_eq!(printed.matches("redis is back").count(), 1, "{printed}");
         assert!(!printed.contains("secret"), "{printed}");
         return;
@@ -349,14 +369,26 @@ fn within_seconds(is_so: impl Fn() -> bool) {
 
 const PANICS: &str = "outage::a_panic_while_a_connection_is_made_is_not_the_end_of_it";
 
-/// A log that fails, once, where it is told what the server refuses to a new connection.
+/// A log that fails, once, where it is told this.
 #[derive(Clone)]
-struct Fails(Arc<AtomicBool>);
+struct Fails {
+    at: &'static str,
+    once: Arc<AtomicBool>,
+}
+
+impl Fails {
+    fn at(text: &'static str) -> Self {
+        Self {
+            at: text,
+            once: Arc::default(),
+        }
+    }
+}
 
 impl Write for Fails {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let line = String::from_utf8_lossy(line);
-        if line.contains("an invalidation that was owed") && !self.0.swap(true, Relaxed) {
+        if line.contains(self.at) && !self.once.swap(true, Relaxed) {
             panic!("the log fails");
         }
         Ok(line.len())
@@ -367,14 +399,57 @@ impl Write for Fails {
     }
 }
 
+const PANICS_AT_THE_END: &str =
+    "outage::a_log_that_panics_at_an_outage_is_not_the_end_of_the_cache";
+
+#[test]
+fn a_log_that_panics_at_an_outage_is_not_the_end_of_the_cache() {
+    if !is_own_process(PANICS_AT_THE_END) {
+        in_own_process(PANICS_AT_THE_END, &[]);
+        return;
+    }
+    let fails = Fails::at("redis is away");
+    let has_failed = fails.once.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || fails.clone());
+    log.init();
+    let mut server = Server::start();
+    let cache = server.cache();
+    let (tell, told) = mpsc::channel();
+    let _listening = cache.on_event(move |event| {
+        if event.kind == EventKind::Lost {
+            tell.send(()).unwrap();
+        }
+    });
+    let runtime = runtime();
+    runtime.block_on(async {
+        answers(&cache).await;
+        server.kill();
+        let start = Instant::now();
+        // The call that finds out has to do with the log, too.
+        while !has_failed.load(Relaxed) {
+            assert!(start.elapsed() < Duration::from_secs(5));
+            let call = cache.scope(async { doubled(1).await });
+            let _ = tokio::spawn(call).await;
+        }
+        server.restart();
+        until_back(&cache).await;
+        let before = hits(&cache, "async");
+        answers(&cache).await;
+        answers(&cache).await;
+        assert!(hits(&cache, "async") >= before + 8, "{}", cache.stats());
+    });
+    assert_eq!(told.recv_timeout(Duration::from_secs(5)), Ok(()));
+}
+
 #[test]
 fn a_panic_while_a_connection_is_made_is_not_the_end_of_it() {
     if !is_own_process(PANICS) {
         in_own_process(PANICS, &[]);
         return;
     }
-    let fails = Fails(Arc::default());
-    let has_failed = fails.0.clone();
+    // What the server refuses to a new connection.
+    let fails = Fails::at("an invalidation that was owed");
+    let has_failed = fails.once.clone();
     let log = tracing_subscriber::fmt().with_writer(move || fails.clone());
     log.init();
     let user = "--user default on nopass ~cache:* +@all";

@@ -201,12 +201,13 @@ async fn a_server_that_is_busy_or_cut_off_is_away_until_it_is_not() {
     answers(&cache).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_the_server_does_not_have_is_told() {
     let server = Server::start();
     let cache = Cache::open(&format!("{}/99", server.url_of_default())).unwrap();
-    for _ in 0..2 {
+    for _ in 0..5 {
         let error = cache.ping().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
         assert!(error.to_string().contains("database"), "{error}");
     }
 }

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, Runtime};
 use redis::aio::AsyncPushSender;
-use redis::{AsyncConnectionConfig, Client, ProtocolVersion, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ProtocolVersion, RedisError, RedisResult,
+};
 
 use self::address::Address;
 pub(super) use self::blocking::Blocking;
@@ -138,6 +140,12 @@ impl Connector {
             #[cfg(feature = "cluster")]
             Server::Cluster(cluster) => cluster.connect_limit(),
         }
+    }
+
+    /// Where the server is, if there is one, without a login.
+    pub(super) fn place(&self) -> Option<&ConnectionAddr> {
+        let client = self.server.one()?;
+        Some(client.get_connection_info().addr())
     }
 
     /// Whether keys are on several nodes, so that a command may name only those of one.

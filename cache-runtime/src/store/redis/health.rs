@@ -2,6 +2,7 @@
 //! writes. Each change is logged and told once, and a server that is away is probed from here, so
 //! that no caller does.
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -117,21 +118,21 @@ impl Health {
     /// So many commands were not answered in time.
     pub(super) fn late(self: &Arc<Self>, commands: u64) {
         if self.breaker.late(commands, Instant::now()) {
-            self.lost(late());
+            self.lost(&late());
         }
     }
 
     /// An attempt to reach the server failed.
     pub(super) fn dead(self: &Arc<Self>, error: &Error) {
         if self.breaker.dead(Instant::now()) {
-            self.lost(error.clone());
+            self.lost(error);
         }
     }
 
     /// What an error of the server means for others than who asked.
     pub(super) fn look_at(self: &Arc<Self>, error: &RedisError) {
         match class(error) {
-            Class::RefusesAll => self.refused(copy(error)),
+            Class::RefusesAll => self.refused(&copy(error)),
             Class::Demoted => {
                 self.demotions.fetch_add(1, Ordering::Relaxed);
                 // What it pushes is no longer what changes, and copies ask no connection.
@@ -141,7 +142,7 @@ impl Health {
         }
     }
 
-    fn refused(self: &Arc<Self>, error: Error) {
+    fn refused(self: &Arc<Self>, error: &Error) {
         if self.breaker.refused(Instant::now()) {
             self.lost(error);
         }
@@ -211,7 +212,7 @@ impl Health {
         match &probed {
             Ok(()) => self.back(),
             Err(Ask::Error(error)) if class(error) == Class::RefusesAll => {
-                self.refused(copy(error));
+                self.refused(&copy(error));
                 self.set_why(copy(error));
             }
             Err(failed) => {
@@ -232,14 +233,20 @@ impl Health {
         prove(&mut connection, &command, self.connector.response_timeout()).await
     }
 
-    fn lost(self: &Arc<Self>, why: Error) {
+    fn lost(self: &Arc<Self>, why: &Error) {
+        // Begins last, so that nothing is told before this is.
+        let _probing = Probing(self);
         self.set_why(why.clone());
-        exec::aside(move || {
-            tracing::warn!(%why, "redis is away: annotated functions run their bodies until it is back");
-        });
         self.change(EventKind::Lost);
-        // Without the I/O thread nothing could be asked anyway.
-        let _ = exec::spawn_on_io(probe_until_back(Arc::downgrade(self), self.outages()));
+        let (why, place) = (why.clone(), self.connector.place());
+        exec::aside(move || {
+            tracing::warn!(
+                %why,
+                cause = why.source().map(tracing::field::display),
+                at = place.map(tracing::field::display),
+                "redis is away: annotated functions run their bodies until it is back"
+            );
+        });
     }
 
     fn back(&self) {
@@ -280,6 +287,17 @@ pub(super) struct AsOf {
     /// Changes when other connections may be as silent as the one that was found so: a firewall
     /// forgets them together, and each would cost its callers a deadline of its own.
     pub(super) suspicions: u64,
+}
+
+/// Begins to probe at its end, be that a panic of the user's log: nobody else finds the server again.
+struct Probing<'a>(&'a Arc<Health>);
+
+impl Drop for Probing<'_> {
+    fn drop(&mut self) {
+        let Self(health) = self;
+        // Without the I/O thread nothing could be asked anyway.
+        let _ = exec::spawn_on_io(probe_until_back(Arc::downgrade(health), health.outages()));
+    }
 }
 
 /// Ends with the outage, and with the cache.

@@ -26,6 +26,7 @@ mod tracking;
 mod watched;
 mod writes;
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ use self::tracking::Tracking;
 use self::watched::Watched;
 use super::{Invalidated, Reading};
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::Listeners;
 use crate::exec;
 use crate::key::Key;
@@ -214,16 +215,26 @@ impl Redis {
     }
 
     /// Asks on a connection of its own while the server is not known to be well, so that it is
-    /// asked at all.
+    /// asked at all, and where an error does not say why.
     pub(crate) async fn ping(&self) -> Result<(), Error> {
         if self.health.is_away() || self.health.is_in_doubt() {
-            let health = self.health.clone();
-            let probing = exec::on_io(self.limit, async move { health.probe().await });
-            return probing.await?.unwrap_or_else(|| Err(late()));
+            return self.probe().await;
         }
         let mut command = Pipeline::new();
         command.cmd("PING");
-        self.ask(command).await
+        match self.ask(command).await {
+            // Another one found the server in doubt meanwhile.
+            Err(error) if error.kind() == ErrorKind::Unavailable && error.source().is_none() => {
+                self.probe().await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn probe(&self) -> Result<(), Error> {
+        let health = self.health.clone();
+        let probing = exec::on_io(self.limit, async move { health.probe().await });
+        probing.await?.unwrap_or_else(|| Err(late()))
     }
 
     /// Makes up for what is owed, for so long at most, then ends the connections; what is asked
