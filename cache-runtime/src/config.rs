@@ -89,7 +89,7 @@ impl Config {
     /// | URL | what it names | feature |
     /// |---|---|---|
     /// | `redis://[user:password@]host[:port][/db]` | one server | |
-    /// | `redis+unix:///path/to/socket[?db=1&user=..&pass=..]` | one server, by its socket | |
+    /// | `redis+unix:///path/to/socket[?db=1&user=..&pass=..]`, or `unix://` | one server, by its socket | |
     /// | `redis+sentinel://[user:password@]host[:port],host[:port]/master[/db]` | the master that these sentinels know by the name `master`; their port is 26379 by default | `sentinel` |
     /// | `redis+cluster://[user:password@]host[:port],host[:port]` | the cluster of these nodes, any of them | `cluster` |
     /// | `rediss://`, `rediss+sentinel://`, `rediss+cluster://` | the same with TLS, to sentinels as well | `tls-rustls` or `tls-native` |
@@ -129,7 +129,8 @@ impl Config {
     /// How long connecting may take, 250 ms by default. The calls that come before there was a
     /// connection wait for it, and for one answer; a later one is made behind the callers, who then
     /// wait for no longer than one answer may take, and not at all for a server that is in doubt, nor
-    /// once that took too long.
+    /// once that took too long. Where scripts are forbidden, a transaction that finds no connection free
+    /// waits for a new one as for the first.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -169,7 +169,8 @@ impl Cache {
         if ttl.is_some_and(|ttl| ttl.is_zero()) {
             return Err(Error::new(
                 ErrorKind::Ttl,
-                "a time to live of zero would expire at once; use none to keep the value",
+                "a time to live of zero would expire at once; leave `ttl` out to keep values until they \
+                 are invalidated",
             ));
         }
         Ok(())

@@ -114,7 +114,11 @@ impl Visitor<'_> for TextOrSeconds {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
         let time = humantime::parse_duration(text).map(Time);
-        time.map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        time.map_err(|_| match text.parse::<u64>() {
+            // As a variable of the environment is, which has no numbers.
+            Ok(_) => E::custom(format_args!("`{text}` has no unit; write `{text}s`")),
+            Err(_) => E::invalid_value(Unexpected::Str(text), &self),
+        })
     }
 
     fn visit_u64<E: Error>(self, seconds: u64) -> Result<Time, E> {
@@ -202,11 +206,17 @@ mod tests {
 
     #[test]
     fn a_duration_that_is_none_is_refused_with_what_one_looks_like() {
-        for wrong in [r#""soon""#, r#""5""#, "-1", "1.5", "true", "null"] {
+        for wrong in [r#""soon""#, r#""""#, "-1", "1.5", "true", "null"] {
             let json = format!(r#"{{"url":"redis://h","retry":{wrong}}}"#);
             let error = read(&json).unwrap_err();
             assert!(error.contains(r#"a duration like "100ms""#), "{error}");
         }
+    }
+
+    #[test]
+    fn a_number_as_text_is_refused_for_its_unit() {
+        let error = read(r#"{"url":"redis://h","retry":"30"}"#).unwrap_err();
+        assert!(error.contains("`30` has no unit; write `30s`"), "{error}");
     }
 
     #[test]

@@ -39,9 +39,7 @@ enum Form {
 
 pub(super) fn read(url: &str) -> Result<Address, Error> {
     let Some((name, rest)) = url.split_once("://") else {
-        return Err(wrong(
-            "the URL has no scheme; write `redis://host:port`, or `memory://` for no server",
-        ));
+        return Err(without_slashes(url));
     };
     let scheme = scheme(name)?;
     check_features(name, &scheme)?;
@@ -62,6 +60,22 @@ pub(super) fn read(url: &str) -> Result<Address, Error> {
         Form::Cluster => Address::Cluster(parts.nodes()?),
         _ => Address::One(Box::new(parts.one()?)),
     })
+}
+
+fn without_slashes(url: &str) -> Error {
+    let (name, _) = url.split_once(':').unwrap_or_default();
+    let rest = match scheme(name).map(|scheme| scheme.form) {
+        Ok(Form::Socket) => "/path/to/socket",
+        Ok(_) => "host:port",
+        Err(_) => {
+            return wrong(
+                "the URL has no scheme; write `redis://host:port`, or `memory://` for no server",
+            );
+        }
+    };
+    wrong(format!(
+        "two slashes are missing behind `{name}:`; write `{name}://{rest}`"
+    ))
 }
 
 fn scheme(name: &str) -> Result<Scheme, Error> {
@@ -91,7 +105,7 @@ fn unknown(scheme: &str) -> Error {
         false => "at the beginning of the URL".to_owned(),
     };
     wrong(format!(
-        "unknown scheme {shown}; known are `redis://`, `redis+unix://`, \
+        "unknown scheme {shown}; known are `redis://`, `redis+unix://`, `unix://`, \
          `redis+sentinel://`, `redis+cluster://`, with TLS `rediss://`, `rediss+sentinel://`, \
          `rediss+cluster://`, and `memory://`"
     ))
@@ -205,9 +219,9 @@ impl<'a> Parts<'a> {
         let query = query.join("&");
         let sentinels = self.hosts.iter().map(|host| {
             const SENTINEL_PORT: u16 = 26379;
-            let host = match host.rfind(':') > host.rfind(']') {
-                true => (*host).to_owned(),
-                false => format!("{host}:{SENTINEL_PORT}"),
+            let host = match split_port(host) {
+                (_, Some(_)) => (*host).to_owned(),
+                (host, None) => format!("{host}:{SENTINEL_PORT}"),
             };
             self.info(&login, &host, "", &query)
         });
@@ -226,18 +240,58 @@ impl<'a> Parts<'a> {
         query: &str,
     ) -> Result<ConnectionInfo, Error> {
         let scheme = self.scheme;
-        connection_info(&format!("{scheme}://{login}{host}/{path}?{query}"))
+        connection_info(&format!("{scheme}://{login}{host}/{path}?{query}")).ok_or_else(|| {
+            let part = wrong_part(scheme, host, path);
+            wrong(format!(
+                "{part}; write `redis://user:password@host:port/db`, and in a password `%40` for \
+                 `@`, `%2F` for `/`"
+            ))
+        })
+    }
+}
+
+/// It is not quoted, since it may be the rest of a password.
+fn wrong_part(scheme: &str, host: &str, path: &str) -> &'static str {
+    let (name, port) = split_port(host);
+    let has_no_port = |port: &str| !port.is_empty() && port.parse::<u16>().is_err();
+    if name.is_empty() {
+        "the URL names no host"
+    } else if port.is_some_and(has_no_port) {
+        "the port in the URL is no number up to 65535"
+    } else if !is_database(path.trim_matches('/')) {
+        NO_DATABASE
+    } else if connection_info(&format!("{scheme}://{host}")).is_some() {
+        "the user or the password in the URL is no UTF-8 text"
+    } else {
+        "the host in the URL cannot be one; an IPv6 address stands in `[]`"
+    }
+}
+
+const NO_DATABASE: &str = "the database in the URL is no number from 0 to 2147483647";
+
+/// As a server takes it.
+fn is_database(text: &str) -> bool {
+    text.is_empty() || text.parse::<i32>().is_ok_and(|database| database >= 0)
+}
+
+/// The port is behind the last colon, unless that is within the brackets of an address.
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rfind(':') {
+        Some(colon) if Some(colon) > host.rfind(']') => (&host[..colon], Some(&host[colon + 1..])),
+        _ => (host, None),
     }
 }
 
 fn socket(url: &str) -> Result<ConnectionInfo, Error> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     check_query(query, &["db", "user", "pass", "protocol"])?;
-    connection_info(url).map_err(|_| {
-        wrong(
-            "the URL is malformed; write `redis+unix:///path/to/socket?db=0`, with the whole path \
-             and a database of 0 or more",
-        )
+    connection_info(url).ok_or_else(|| {
+        let database = query.split('&').find_map(|pair| pair.strip_prefix("db="));
+        let part = match database.is_none_or(is_database) {
+            true => "the path in the URL is not that of a socket, from the root on",
+            false => NO_DATABASE,
+        };
+        wrong(format!("{part}; write `redis+unix:///path/to/socket?db=0`"))
     })
 }
 
@@ -262,17 +316,11 @@ fn check_query(query: &str, known: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
-fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
-    // The cause may quote parts of the URL, where passwords are.
-    let info = url.into_connection_info().map_err(|_| {
-        wrong("the URL is malformed; write `redis://user:password@host:port/db`, and in a password `%40` for `@`, `%2F` for `/`")
-    })?;
-    if info.redis_settings().db() < 0 {
-        return Err(wrong(
-            "the database in the URL is negative; it is 0 or more",
-        ));
-    }
-    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+/// Why it is none is not kept: the cause may quote parts of the URL, where passwords are.
+fn connection_info(url: &str) -> Option<ConnectionInfo> {
+    let info = url.into_connection_info().ok()?;
+    let database = i32::try_from(info.redis_settings().db()).ok()?;
+    (database >= 0).then(|| info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
 fn wrong(text: impl Into<std::borrow::Cow<'static, str>>) -> Error {

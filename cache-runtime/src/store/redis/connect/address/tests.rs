@@ -45,6 +45,9 @@ fn a_scheme_that_nobody_knows_is_refused_by_those_that_are_known() {
         assert!(refused(url).contains("`redis+cluster://`"), "{url}");
     }
     assert!(refused("h:6379").contains("no scheme"));
+    assert!(refused("redis").contains("no scheme"));
+    assert!(refused("http://h").contains("`unix://`"));
+    assert!(read("unix:///s").is_ok());
     assert!(refused("memory://h").contains("write `memory://`"));
 }
 
@@ -53,10 +56,50 @@ fn what_stands_where_it_means_nothing_is_refused() {
     assert!(refused("redis://h:1,h:2").contains("`redis+cluster://`"));
     assert!(refused("redis://:a#b@h").contains("`%23`"));
     assert!(refused("redis://h/#insecure").contains("not switched off"));
-    assert!(refused("redis://h:port").contains("malformed"));
-    assert!(refused("redis://").contains("malformed"));
-    assert!(refused("redis://h/-1").contains("0 or more"));
-    assert!(refused("redis+unix:///s?db=-1").contains("0 or more"));
+}
+
+#[test]
+fn the_part_that_is_wrong_is_named_and_not_told() {
+    for (url, part) in [
+        ("redis://h:pa55word", "the port"),
+        ("redis://h:65536", "the port"),
+        ("redis://h:-1/3", "the port"),
+        ("redis://:pa55word/x@h", "no host"),
+        ("redis://", "no host"),
+        ("redis://:6379", "no host"),
+        ("redis://h/pa55word", "the database"),
+        ("redis://h/-1", "the database"),
+        ("redis://h/2147483648", "the database"),
+        ("redis://h/99999999999999999999", "the database"),
+        ("redis+unix:///s?db=x", "the database"),
+        ("redis+unix:///s?db=-1", "the database"),
+        ("redis+unix:///s?db=2147483648", "the database"),
+        ("redis+unix://pa55word/s", "the path"),
+        ("redis://pa55 word", "the host"),
+        ("redis://::1", "the host"),
+        ("redis://0.0.0.0", "the host"),
+        ("redis://:%ff@h", "the password"),
+    ] {
+        let told = refused(url);
+        assert!(told.contains(part), "{url}: {told}");
+        assert!(!told.contains("pa55"), "{told}");
+    }
+    for url in ["redis://h/2147483647", "redis://[::1]:7/3/", "redis://h:"] {
+        assert!(read(url).is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn slashes_that_are_missing_are_missed() {
+    for (url, told) in [
+        ("redis:/127.0.0.1", "`redis://host:port`"),
+        ("redis:127.0.0.1:6379", "`redis://host:port`"),
+        ("redis+unix:/tmp/x", "`redis+unix:///path/to/socket`"),
+    ] {
+        let error = refused(url);
+        assert!(error.contains("two slashes are missing"), "{url}: {error}");
+        assert!(error.contains(told), "{url}: {error}");
+    }
 }
 
 #[test]
@@ -138,7 +181,7 @@ fn sentinels_are_asked_for_a_master_by_its_name() {
     ] {
         assert!(refused(url).contains("name the master"), "{url}");
     }
-    assert!(refused("redis+sentinel://h/main/first").contains("malformed"));
+    assert!(refused("redis+sentinel://h/main/first").contains("the database"));
 }
 
 #[cfg(feature = "cluster")]
