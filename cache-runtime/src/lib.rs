@@ -25,9 +25,9 @@
 //! # Where to read on
 //!
 //! * [The options](macro@read_through) of the attribute, each with an example.
-//! * [The guide](guide): [keys](guide::keys), [freshness](guide::freshness),
-//!   [stampedes](guide::stampedes), [invalidation](guide::invalidation) and transactions,
-//!   [near copies](guide::near), [faults](guide::faults), [testing](guide::testing),
+//! * [The guide](guide): [a service](guide::start) from start to shutdown, [keys](guide::keys),
+//!   [freshness](guide::freshness), [stampedes](guide::stampedes), [invalidation](guide::invalidation)
+//!   and transactions, [near copies](guide::near), [faults](guide::faults), [testing](guide::testing),
 //!   [observability](guide::observability), [other languages](guide::sharing),
 //!   [what is not promised](guide::limits), [troubleshooting](guide::troubleshooting),
 //!   [migrating](guide::migrating) from `cached` or moka.
