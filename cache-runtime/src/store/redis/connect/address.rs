@@ -253,12 +253,13 @@ impl<'a> Parts<'a> {
 /// It is not quoted, since it may be the rest of a password.
 fn wrong_part(scheme: &str, host: &str, path: &str) -> &'static str {
     let (name, port) = split_port(host);
-    let has_no_port = |port: &str| !port.is_empty() && port.parse::<u16>().is_err();
+    let database = path.trim_matches('/');
+    let is_no_port = |port: &str| !port.is_empty() && port.parse::<u16>().is_err();
     if name.is_empty() {
         "the URL names no host"
-    } else if port.is_some_and(has_no_port) {
+    } else if port.is_some_and(is_no_port) {
         "the port in the URL is no number up to 65535"
-    } else if !is_database(path.trim_matches('/')) {
+    } else if !database.is_empty() && !is_database(database) {
         NO_DATABASE
     } else if connection_info(&format!("{scheme}://{host}")).is_some() {
         "the user or the password in the URL is no UTF-8 text"
@@ -271,7 +272,7 @@ const NO_DATABASE: &str = "the database in the URL is no number from 0 to 214748
 
 /// As a server takes it.
 fn is_database(text: &str) -> bool {
-    text.is_empty() || text.parse::<i32>().is_ok_and(|database| database >= 0)
+    text.parse::<i32>().is_ok_and(|database| database >= 0)
 }
 
 /// The port is behind the last colon, unless that is within the brackets of an address.

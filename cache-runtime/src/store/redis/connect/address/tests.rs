@@ -72,6 +72,7 @@ fn the_part_that_is_wrong_is_named_and_not_told() {
         ("redis://h/2147483648", "the database"),
         ("redis://h/99999999999999999999", "the database"),
         ("redis+unix:///s?db=x", "the database"),
+        ("redis+unix:///s?db=", "the database"),
         ("redis+unix:///s?db=-1", "the database"),
         ("redis+unix:///s?db=2147483648", "the database"),
         ("redis+unix://pa55word/s", "the path"),
