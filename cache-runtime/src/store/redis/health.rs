@@ -238,7 +238,7 @@ impl Health {
         let _probing = Probing(self);
         self.set_why(why.clone());
         self.change(EventKind::Lost);
-        let (why, place) = (why.clone(), self.connector.place());
+        let (why, place) = (why.clone(), self.connector.place().cloned());
         exec::aside(move || {
             tracing::warn!(
                 %why,
