@@ -108,11 +108,11 @@ impl<'a> Verbs<'a> {
             PutValue::Kept => {
                 let span = user_span(returns);
                 let rt = self.plan.runtime(span);
-                quote_spanned!(span=> &(impl #rt::Stored<#returns> + ?Sized))
+                quote_spanned!(span=> &(impl #rt::Stored<#returns> + ?#rt::core::marker::Sized))
             }
             // A closure over another type is one mistake, and reported at the function.
             PutValue::OfClosure(value) => quote_spanned! {span=>
-                &(impl #rt::Stored<#returns> + #rt::core::borrow::Borrow<#value> + ?Sized)
+                &(impl #rt::Stored<#returns> + #rt::core::borrow::Borrow<#value> + ?#rt::core::marker::Sized)
             },
         };
         let ttl = match &self.plan.ttl {

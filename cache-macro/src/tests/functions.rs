@@ -83,7 +83,7 @@ fn an_async_function_gets_a_companion() {
                 /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 pub fn put(
                     user_id: impl rt::KeyArg<u64>,
-                    value: &(impl rt::Stored<Result<User, E>> + ?Sized),
+                    value: &(impl rt::Stored<Result<User, E>> + ?rt::core::marker::Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::None;
                     rt::put::<Result<User, E>>(Self::__call(&user_id), value, Self::__codec(), __ttl)
@@ -147,7 +147,7 @@ fn a_sync_function_waits_for_nothing() {
                 /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 fn put(
                     n: impl rt::KeyArg<u32>,
-                    value: &(impl rt::Stored<u32> + ?Sized),
+                    value: &(impl rt::Stored<u32> + ?rt::core::marker::Sized),
                 ) -> rt::core::result::Result<(), ::cache_runtime::Error> {
                     let __ttl = rt::core::option::Option::None;
                     rt::put_sync::<u32>(Self::__call(&n), value, Self::__codec(), __ttl)

@@ -60,7 +60,9 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                 /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 fn put(
                     id: impl rt::KeyArg<u64>,
-                    value: &(impl rt::Stored<Option<User>> + rt::core::borrow::Borrow<User> + ?Sized),
+                    value: &(impl rt::Stored<
+                        Option<User>,
+                    > + rt::core::borrow::Borrow<User> + ?rt::core::marker::Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::Some({
                         <_ as rt::IntoTtl>::into_ttl(
@@ -112,7 +114,7 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                 fn put(
                     id: impl rt::KeyArg<u64>,
                     kind: Kind,
-                    value: &(impl rt::Stored<User> + ?Sized),
+                    value: &(impl rt::Stored<User> + ?rt::core::marker::Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::Some({
                         <_ as rt::IntoTtl>::into_ttl(ttl_for(&kind))
