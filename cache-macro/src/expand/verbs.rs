@@ -112,7 +112,11 @@ impl<'a> Verbs<'a> {
             }
             // A closure over another type is one mistake, and reported at the function.
             PutValue::OfClosure(value) => quote_spanned! {span=>
-                &(impl #rt::Stored<#returns> + #rt::core::borrow::Borrow<#value> + ?#rt::core::marker::Sized)
+                &(
+                    impl #rt::Stored<#returns>
+                        + #rt::core::borrow::Borrow<#value>
+                        + ?#rt::core::marker::Sized
+                )
             },
         };
         let ttl = match &self.plan.ttl {
