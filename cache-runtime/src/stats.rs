@@ -43,7 +43,8 @@ pub struct ServerStats {
     /// How often it went away.
     pub outages: u64,
     /// It takes writes. One that is full or read-only does not: then what is stored is still
-    /// served, and what is loaded is returned but not stored.
+    /// served, and what is loaded is returned but not stored. That one node of a cluster takes none is
+    /// its own matter, and not told of here.
     pub takes_writes: bool,
     /// Invalidations that it has yet to be told of.
     pub owed: usize,

@@ -20,6 +20,8 @@ mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
 mod metrics;
 mod near;
+#[cfg(feature = "cluster")]
+mod one_node;
 mod outage;
 #[allow(dead_code, reason = "the drills use the rest")]
 mod proxy;

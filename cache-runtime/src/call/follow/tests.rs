@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::{Cache, Faults};
 
 /// Long, so that what a busy machine adds is little beside it.
-const DEADLINE: Duration = Duration::from_millis(400);
+const DEADLINE: Duration = Duration::from_secs(1);
 const CALLERS: u64 = 20;
 
 /// Whether each of many calls, which used up most of its deadline by its own read and then met who leads,
@@ -43,7 +43,7 @@ where
     let leader = tokio::spawn(cache.scope(call()));
     for follower in followers {
         let took = follower.await.unwrap();
-        assert!(took < DEADLINE * 14 / 10, "{verb}: {took:?}");
+        assert!(took < DEADLINE * 15 / 10, "{verb}: {took:?}");
     }
     leader.await.unwrap();
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Pipeline, RedisResult, Value};
+use redis::{ErrorKind as Kind, Pipeline, RedisResult, ServerErrorKind, Value};
 
-use super::connect::{Connection, Connector};
+use super::connect::{Connection, Connector, Place};
 use super::failure::{class, is_forbidden, is_passing, timed_out};
 use super::patience::patiently;
 use crate::exec;
-use crate::owed::Owed;
+use crate::owed::{Debt, Owed};
 
 /// What is owed, as commands on keys of this prefix.
 #[derive(Clone)]
@@ -36,30 +36,56 @@ impl Debts {
         if self.owed.is_empty() {
             return Ok(());
         }
+        // Nodes that took nothing just now, and of one that is silent each key would cost the limit.
+        let mut put_off = Vec::new();
         for debt in self.owed.debt().in_parts(self.at_once) {
-            let mut commands = Pipeline::with_capacity(2 * self.at_once);
-            for key in debt.keys() {
-                let refresh = key.refresh_on_server(&self.prefix);
-                commands.cmd("UNLINK").arg(refresh);
-                commands.cmd("UNLINK").arg(key.on_server(&self.prefix));
+            let Ok(place) = self.place_of(&debt, connection) else {
+                continue;
+            };
+            if put_off.contains(&place) {
+                continue;
             }
-            let sending = patiently(self.limit, connection.send(&commands));
-            let answers = sending.await.unwrap_or_else(|| Err(timed_out()))?;
-            let settled: RedisResult<Vec<_>> = answers.into_iter().map(is_settled).collect();
-            if !settled?.contains(&false) {
-                self.owed.settle(&debt);
+            let is_settled = self.settle(&debt, connection).await;
+            match is_settled {
+                Ok(true) => self.owed.settle(&debt),
+                Err(error) if !place.is_node() || !error.is_timeout() => return Err(error),
+                _ if place.is_node() => put_off.push(place),
+                _ => {}
             }
         }
         Ok(())
     }
+
+    /// Whether the server took all of it, or never will.
+    async fn settle(&self, debt: &Debt, connection: &mut Connection) -> RedisResult<bool> {
+        let mut commands = Pipeline::with_capacity(2 * self.at_once);
+        for key in debt.keys() {
+            let refresh = key.refresh_on_server(&self.prefix);
+            commands.cmd("UNLINK").arg(refresh);
+            commands.cmd("UNLINK").arg(key.on_server(&self.prefix));
+        }
+        let sending = patiently(self.limit, connection.send(&commands));
+        let answers = sending.await.unwrap_or_else(|| Err(timed_out()))?;
+        let settled: RedisResult<Vec<_>> = answers.into_iter().map(is_settled).collect();
+        Ok(!settled?.contains(&false))
+    }
+
+    /// The node that has its key, where it is of one.
+    fn place_of(&self, debt: &Debt, connection: &Connection) -> RedisResult<Place> {
+        match debt.keys().next() {
+            Some(key) if self.at_once == 1 => connection.place_of(&key.on_server(&self.prefix)),
+            _ => Ok(Place::Master),
+        }
+    }
 }
 
 /// Whether there is no more to be done about it. One that the server will never take is given up. One
-/// that it may take later, when it has disk or replicas again, stays owed, and must not keep the cache
-/// from everything else: its key alone is not read until then.
+/// that it may take later, when it has disk or replicas again or the node of a cluster is back, stays owed,
+/// and must not keep the cache from everything else: its key alone is not read until then.
 fn is_settled(answer: RedisResult<Value>) -> RedisResult<bool> {
     match answer {
         Ok(_) => Ok(true),
+        Err(error) if error.kind() == Kind::Server(ServerErrorKind::TryAgain) => Ok(false),
         Err(error) if class(&error).ends_the_lane() || is_passing(&error) => Err(error),
         Err(error) if is_forbidden(&error) => {
             exec::aside(move || {
@@ -76,8 +102,6 @@ fn is_settled(answer: RedisResult<Value>) -> RedisResult<bool> {
 
 #[cfg(test)]
 mod tests {
-    use redis::{ErrorKind, ServerErrorKind};
-
     use super::*;
 
     fn refused(code: &'static str, text: &'static str) -> RedisResult<Value> {
@@ -86,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_is_owed_is_given_up_only_where_it_is_forbidden() {
-        let forbidden = ErrorKind::Server(ServerErrorKind::NoPerm);
+        let forbidden = Kind::Server(ServerErrorKind::NoPerm);
         assert_eq!(is_settled(Ok(Value::Int(0))), Ok(true));
         assert_eq!(is_settled(Err((forbidden, "it is").into())), Ok(true));
         assert_eq!(
@@ -99,6 +123,7 @@ mod tests {
             "OOM",
             "NOAUTH",
             "DENIED",
+            "TRYAGAIN",
             "ANYTHING",
         ] {
             assert_eq!(is_settled(refused(code, "not now")), Ok(false), "{code}");

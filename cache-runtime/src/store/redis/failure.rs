@@ -69,6 +69,19 @@ impl Class {
     }
 }
 
+/// What a node of a cluster says of itself alone: the others may be well. That the whole cluster is down
+/// is said by the same code as that one slot is nobody's.
+pub(super) fn is_of_one_node(error: &RedisError) -> bool {
+    const NOBODYS: &str = "slot not served";
+    match error.kind() {
+        Kind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => true,
+        Kind::Server(ServerErrorKind::ClusterDown) => {
+            error.detail().is_some_and(|text| text.contains(NOBODYS))
+        }
+        _ => error.code() == Some("BUSY"),
+    }
+}
+
 /// The connection was gone, so that the server saw nothing or its answer is lost.
 pub(super) fn broke(error: &RedisError) -> bool {
     error.is_unrecoverable_error() && error.kind() == Kind::Io

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use redis::{RedisError, cmd};
 
 use super::connect::{Connection, Connector};
-use super::failure::{Class, class, late, told};
+use super::failure::{Class, class, is_of_one_node, late, told};
 use super::patience::patiently;
 use super::writes::Writes;
 use crate::breaker::Breaker;
@@ -33,6 +33,8 @@ pub(super) struct Health {
     /// Why nobody should ask.
     why: Mutex<Option<Error>>,
     writes: Writes,
+    /// Told of once.
+    a_node_refused: AtomicBool,
     /// How often the server was found to be no master.
     demotions: AtomicU64,
     /// How often a connection was found silent.
@@ -61,6 +63,7 @@ impl Health {
             breaker: Breaker::default(),
             why: Mutex::default(),
             writes: Writes::default(),
+            a_node_refused: AtomicBool::new(false),
             demotions: AtomicU64::new(0),
             suspicions: AtomicU64::new(0),
             forbids_reads: AtomicBool::new(false),
@@ -132,6 +135,7 @@ impl Health {
     /// What an error of the server means for others than who asked.
     pub(super) fn look_at(self: &Arc<Self>, error: &RedisError) {
         match class(error) {
+            Class::RefusesAll if self.connector.is_cluster() && is_of_one_node(error) => {}
             Class::RefusesAll => self.refused(&copy(error)),
             Class::Demoted => {
                 self.demotions.fetch_add(1, Ordering::Relaxed);
@@ -180,9 +184,22 @@ impl Health {
         }
     }
 
-    /// What the server said to a write.
+    /// What the server said to a write. One node of a cluster says it of itself, so others are written to
+    /// as before, and it is asked each time.
     pub(super) fn wrote<T>(&self, answer: &Result<T, RedisError>) {
         match answer {
+            Err(error) if self.connector.is_cluster() && refuses_writes_for_now(error) => {
+                if !self.a_node_refused.swap(true, Ordering::Relaxed) {
+                    let code = error.code().map(str::to_owned);
+                    exec::aside(move || {
+                        tracing::warn!(
+                            code,
+                            "a node of the cluster takes no writes: what is loaded is returned but not \
+                             stored where its keys are, until it does"
+                        );
+                    });
+                }
+            }
             Ok(_) if self.takes_writes() => {}
             Ok(_) => {
                 if self.writes.accepted() {
@@ -363,6 +380,10 @@ pub(super) async fn prove(
         // Whatever it says about this one command, it answers.
         Some(_) => Ok(()),
     }
+}
+
+fn refuses_writes_for_now(error: &RedisError) -> bool {
+    matches!(class(error), Class::RefusesWrites | Class::Demoted)
 }
 
 fn away() -> Error {

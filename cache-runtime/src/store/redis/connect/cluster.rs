@@ -20,7 +20,9 @@ use std::time::Duration;
 use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::cluster_routing::{
+    MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo, SingleNodeRoutingInfo,
+};
 use redis::io::tcp::TcpSettings;
 use redis::{
     Arg, Client, Cmd, ConnectionInfo, ErrorKind as Kind, FromRedisValue, Pipeline, RedisError,
@@ -29,6 +31,7 @@ use redis::{
 
 pub(in crate::store::redis) use self::node::Node;
 use self::node::slot;
+use super::super::failure::is_of_one_node;
 use super::tls::Tls;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
@@ -161,12 +164,27 @@ impl Topology {
 async fn owners(connection: &mut ClusterConnection) -> RedisResult<Owners> {
     let mut slots = redis::cmd("CLUSTER");
     slots.arg("SLOTS");
-    let anywhere = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
-    let told = connection.route_command(slots, anywhere).await?;
-    let Value::Array(ranges) = told.extract_error()? else {
+    let told = of_any(connection, &slots).await?;
+    let Value::Array(ranges) = told else {
         return Err((Kind::UnexpectedReturnType, "CLUSTER SLOTS is no list").into());
     };
     Ok(ranges.iter().filter_map(range).collect())
+}
+
+/// What the first node says that says anything: one of them may be silent. If it says that it can do
+/// nothing just now, what another says.
+async fn of_any(connection: &mut ClusterConnection, command: &Cmd) -> RedisResult<Value> {
+    let all = |policy| RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, Some(policy)));
+    let first = all(ResponsePolicy::OneSucceeded);
+    let told = connection.route_command(command.clone(), first).await;
+    match told.and_then(Value::extract_error) {
+        Err(error) if is_of_one_node(&error) => {
+            let well = all(ResponsePolicy::FirstSucceededNonEmptyOrAllEmpty);
+            let told = connection.route_command(command.clone(), well).await;
+            told.and_then(Value::extract_error)
+        }
+        told => told,
+    }
 }
 
 /// First, last, the master, and its replicas in any order.
@@ -211,7 +229,8 @@ impl Nodes {
                 Err(error) if is_redirection(&error) => {}
                 answers => {
                     let answers = answers.map_err(of_one_node)?;
-                    return Ok(answers.into_iter().map(Value::extract_error).collect());
+                    let answer = |answer: Value| answer.extract_error().map_err(of_one_node);
+                    return Ok(answers.into_iter().map(answer).collect());
                 }
             }
         }
@@ -255,6 +274,9 @@ impl Nodes {
     async fn follow(&mut self, command: &Cmd) -> RedisResult<Value> {
         // The slot has a new owner, and is on its way to yet another.
         const MOST_REDIRECTIONS: usize = 2;
+        if is_ping(command) {
+            return of_any(&mut self.connection, command).await;
+        }
         let mut answer = self.connection.req_packed_command(command).await;
         for _ in 0..MOST_REDIRECTIONS {
             answer = match answer.and_then(Value::extract_error) {
@@ -286,6 +308,11 @@ impl Nodes {
     }
 }
 
+/// It is of no key. The client would ask all nodes, and wait for each.
+fn is_ping(command: &Cmd) -> bool {
+    matches!(command.args_iter().next(), Some(Arg::Simple(b"PING")))
+}
+
 /// Sent twice, they do no harm.
 fn only_reads(command: &Cmd) -> bool {
     let name = command.args_iter().next();
@@ -304,11 +331,11 @@ fn is_answer(error: &RedisError) -> bool {
     matches!(error.kind(), Kind::Server(_) | Kind::Extension)
 }
 
-/// One node is gone, or does not know who has the slot: the connection to the others is as good as
-/// before, and the client looks for that one by itself.
+/// One node is gone, can do nothing just now, or does not know who has the slot: the connection to the
+/// others is as good as before, and the client looks for that one by itself.
 fn of_one_node(error: RedisError) -> RedisError {
     let is_lost = error.kind() == Kind::Io && !error.is_timeout();
-    if is_lost || is_redirection(&error) {
+    if is_lost || is_redirection(&error) || is_of_one_node(&error) {
         return a_node_is_away();
     }
     error
