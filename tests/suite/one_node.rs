@@ -154,3 +154,49 @@ async fn a_node_that_is_full_keeps_no_other_from_taking_what_is_loaded() {
     };
     cache.scope(inside).await;
 }
+
+#[test]
+fn a_node_that_is_silent_takes_the_cache_from_its_own_keys_alone() {
+    const CALLERS: usize = 8;
+    const FROZEN: Duration = Duration::from_secs(2);
+    let cluster = cluster();
+    let cache = Cache::open(&cluster.url()).unwrap();
+    let (its, of_others) = keys_of(&cluster.nodes[2]);
+    let runtime = runtime();
+    runtime.block_on(cache.scope(until_all_are_hits(&of_others)));
+    runtime.block_on(cache.scope(until_all_are_hits(&its)));
+    cluster.nodes[2].freeze();
+    let end = Instant::now() + FROZEN;
+    let callers = (0..CALLERS).map(|_| {
+        let pairs: Vec<_> = its.iter().copied().zip(of_others.clone()).collect();
+        runtime.spawn(cache.scope(async move {
+            let (mut calls, mut hits) = (0, 0);
+            for (n, m) in pairs.into_iter().cycle() {
+                call(n).await;
+                hits += usize::from(call(m).await == Seen::Stored);
+                calls += 1;
+                if Instant::now() > end {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            (calls, hits)
+        }))
+    });
+    let callers: Vec<_> = callers.collect();
+    let (mut calls, mut hits) = (0, 0);
+    for caller in callers {
+        let (its, of_them) = runtime.block_on(caller).unwrap();
+        (calls, hits) = (calls + its, hits + of_them);
+    }
+    println!(
+        "one node frozen: {calls} calls of its keys, and as many of others, {hits} of them hits"
+    );
+    // Were each to wait for its deadline, there would be no more than these.
+    let late = CALLERS * FROZEN.as_millis() as usize / 100;
+    assert!(calls > 2 * late);
+    assert!(hits * 10 > calls * 9);
+    assert_eq!(cache.stats().server().outages, 0);
+    cluster.nodes[2].thaw();
+    runtime.block_on(cache.scope(until_all_are_hits(&its)));
+}

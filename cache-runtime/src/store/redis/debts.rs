@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ErrorKind as Kind, Pipeline, RedisResult, ServerErrorKind, Value};
+use redis::{ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 
 use super::connect::{Connection, Connector, Place};
 use super::failure::{class, is_forbidden, is_passing, timed_out};
@@ -48,7 +48,9 @@ impl Debts {
             let is_settled = self.settle(&debt, connection).await;
             match is_settled {
                 Ok(true) => self.owed.settle(&debt),
-                Err(error) if !place.is_node() || !error.is_timeout() => return Err(error),
+                Err(error) if !place.is_node() || !(error.is_timeout() || is_away(&error)) => {
+                    return Err(error);
+                }
                 _ if place.is_node() => put_off.push(place),
                 _ => {}
             }
@@ -85,7 +87,7 @@ impl Debts {
 fn is_settled(answer: RedisResult<Value>) -> RedisResult<bool> {
     match answer {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == Kind::Server(ServerErrorKind::TryAgain) => Ok(false),
+        Err(error) if is_away(&error) => Ok(false),
         Err(error) if class(&error).ends_the_lane() || is_passing(&error) => Err(error),
         Err(error) if is_forbidden(&error) => {
             exec::aside(move || {
@@ -98,6 +100,11 @@ fn is_settled(answer: RedisResult<Value>) -> RedisResult<bool> {
         }
         Err(_) => Ok(false),
     }
+}
+
+/// A node of a cluster is.
+fn is_away(error: &RedisError) -> bool {
+    error.kind() == Kind::Server(ServerErrorKind::TryAgain)
 }
 
 #[cfg(test)]

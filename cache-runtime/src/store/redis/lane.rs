@@ -190,7 +190,9 @@ impl Lane {
         };
         match class(error) {
             Class::Late if silent => self.link.suspect(live.number),
-            // Others were answered meanwhile: the connection is well, the server is slow.
+            // Others were answered meanwhile: the connection is well, and one node is looked after there.
+            Class::Late if self.is_cluster() => {}
+            // The connection is well, the server is slow.
             Class::Late => self.link.late(1),
             Class::Dead => self.link.lost(live.number),
             class => {

@@ -199,7 +199,8 @@ impl Link {
     pub(super) fn suspect(self: &Arc<Self>, number: u64) {
         let mut state = self.state();
         if state.is_at(number) {
-            if state.trial.is_none() && self.tells_of_the_server() {
+            // Nobody else was answered on it, which in a cluster may be since nobody asked another node.
+            if state.trial.is_none() && self.tells_of_the_server() && !self.is_cluster() {
                 self.health.suspect();
             }
             let trial = self.try_another(&mut state);

@@ -5,43 +5,42 @@
 //! two nodes while a slot moves. So it is told to send nothing again, and redirections are followed
 //! here, command by command: whoever redirects has run nothing.
 //!
-//! Nor does it look for the successor of a node that is silent. Whoever waited for one in vain has the
-//! other nodes asked who has which slots, and if that has changed, the connection is made anew. Until
-//! then the old one is used: to the other nodes it is as good as before.
+//! Nor does it look for the successor of a node that is silent: [`topology`] does. Meanwhile the
+//! connection is used: to the other nodes it is as good as before.
 
 mod node;
+mod topology;
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{
-    MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo, SingleNodeRoutingInfo,
-};
+use redis::cluster_routing::SingleNodeRoutingInfo;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Arg, Client, Cmd, ConnectionInfo, ErrorKind as Kind, FromRedisValue, Pipeline, RedisError,
-    RedisResult, ServerErrorKind, Value,
+    Arg, Client, Cmd, ConnectionInfo, ErrorKind as Kind, Pipeline, RedisError, RedisResult,
+    ServerErrorKind, Value,
 };
 
 pub(in crate::store::redis) use self::node::Node;
 use self::node::slot;
+use self::topology::{Doubted, Topology, of_any};
 use super::super::failure::is_of_one_node;
 use super::tls::Tls;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 
+#[derive(Clone)]
 pub(super) struct Cluster {
     client: Arc<ClusterClient>,
     /// The first that the URL names: the others are connected to as it is.
     first: Option<ConnectionInfo>,
     connect_limit: Duration,
     response_timeout: Duration,
+    doubted: Arc<Doubted>,
 }
 
 impl Cluster {
@@ -76,6 +75,7 @@ impl Cluster {
             first,
             connect_limit: CONNECT_STEPS * config.connect_timeout,
             response_timeout: config.response_timeout,
+            doubted: Arc::default(),
         })
     }
 
@@ -85,15 +85,8 @@ impl Cluster {
     }
 
     pub(super) async fn connect(&self) -> RedisResult<Nodes> {
-        let mut connection = self.client.get_async_connection().await?;
-        let owners = owners(&mut connection).await?;
-        let topology = Topology {
-            client: self.client.clone(),
-            connect_limit: self.connect_limit,
-            response_timeout: self.response_timeout,
-            current: Mutex::new((connection.clone(), owners)),
-            is_looking: AtomicBool::new(false),
-        };
+        let connection = self.client.get_async_connection().await?;
+        let topology = Topology::new(self, connection.clone()).await?;
         Ok(Nodes {
             connection,
             topology: Arc::new(topology),
@@ -113,92 +106,6 @@ impl Cluster {
 /// has which slots.
 const CONNECT_STEPS: u32 = 4;
 
-/// Who has which slots, by the latest look, and the connection that knows it.
-struct Topology {
-    client: Arc<ClusterClient>,
-    connect_limit: Duration,
-    response_timeout: Duration,
-    current: Mutex<(ClusterConnection, Owners)>,
-    is_looking: AtomicBool,
-}
-
-/// The last slot of each range, with its first one and the master that has them.
-type Owners = BTreeMap<u16, (u16, Node)>;
-
-impl Topology {
-    fn current(&self) -> MutexGuard<'_, (ClusterConnection, Owners)> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks in the background whether somebody else has the slots of a node that is silent.
-    fn look(self: &Arc<Self>) {
-        const PAUSE: Duration = Duration::from_millis(100);
-        if self.is_looking.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let topology = self.clone();
-        tokio::spawn(async move {
-            // Whoever waits in vain next has them asked again.
-            let _ = topology.renew_if_changed().await;
-            tokio::time::sleep(PAUSE).await;
-            topology.is_looking.store(false, Ordering::Release);
-        });
-    }
-
-    async fn renew_if_changed(&self) -> RedisResult<()> {
-        let (mut connection, known) = self.current().clone();
-        if within(self.response_timeout, owners(&mut connection)).await? == known {
-            return Ok(());
-        }
-        let renewed = within(self.connect_limit, async {
-            let mut connection = self.client.get_async_connection().await?;
-            let owners = owners(&mut connection).await?;
-            Ok((connection, owners))
-        });
-        *self.current() = renewed.await?;
-        Ok(())
-    }
-}
-
-/// What any of the nodes says.
-async fn owners(connection: &mut ClusterConnection) -> RedisResult<Owners> {
-    let mut slots = redis::cmd("CLUSTER");
-    slots.arg("SLOTS");
-    let told = of_any(connection, &slots).await?;
-    let Value::Array(ranges) = told else {
-        return Err((Kind::UnexpectedReturnType, "CLUSTER SLOTS is no list").into());
-    };
-    Ok(ranges.iter().filter_map(range).collect())
-}
-
-/// What the first node says that says anything: one of them may be silent. If it says that it can do
-/// nothing just now, what another says.
-async fn of_any(connection: &mut ClusterConnection, command: &Cmd) -> RedisResult<Value> {
-    let all = |policy| RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, Some(policy)));
-    let first = all(ResponsePolicy::OneSucceeded);
-    let told = connection.route_command(command.clone(), first).await;
-    match told.and_then(Value::extract_error) {
-        Err(error) if is_of_one_node(&error) => {
-            let well = all(ResponsePolicy::FirstSucceededNonEmptyOrAllEmpty);
-            let told = connection.route_command(command.clone(), well).await;
-            told.and_then(Value::extract_error)
-        }
-        told => told,
-    }
-}
-
-/// First, last, the master, and its replicas in any order.
-fn range(told: &Value) -> Option<(u16, (u16, Node))> {
-    let Value::Array(told) = told else {
-        return None;
-    };
-    let slot = |slot: &Value| u16::from_redis_value_ref(slot).ok();
-    let [first, last, master, ..] = told.as_slice() else {
-        return None;
-    };
-    Some((slot(last)?, (slot(first)?, Node::told(master)?)))
-}
-
 #[derive(Clone)]
 pub(in crate::store::redis) struct Nodes {
     connection: ClusterConnection,
@@ -212,13 +119,20 @@ impl Nodes {
         &mut self,
         commands: &Pipeline,
     ) -> RedisResult<Vec<RedisResult<Value>>> {
-        self.connection = self.topology.current().0.clone();
+        // All are of one node.
+        let key = commands.cmd_iter().next().and_then(key_of);
+        self.begin(key)?;
         let (limit, topology) = (self.response_timeout, self.topology.clone());
+        let waiting = Waiting::new(&topology, key, limit);
         let answers = within(limit, self.send_in_turn(commands)).await;
-        if answers.as_ref().is_err_and(RedisError::is_timeout) {
-            topology.look();
-        }
+        waiting.end(&answers);
         answers
+    }
+
+    /// On the connection as it is now.
+    fn begin(&mut self, key: Option<&[u8]>) -> RedisResult<()> {
+        self.connection = self.topology.connection();
+        key.map_or(Ok(()), |key| self.topology.check(key))
     }
 
     async fn send_in_turn(&mut self, commands: &Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
@@ -246,24 +160,19 @@ impl Nodes {
     }
 
     pub(in crate::store::redis) async fn send_one(&mut self, command: &Cmd) -> RedisResult<Value> {
-        self.connection = self.topology.current().0.clone();
+        let key = key_of(command);
+        self.begin(key)?;
         let (limit, topology) = (self.response_timeout, self.topology.clone());
+        let waiting = Waiting::new(&topology, key, limit);
         let answer = within(limit, self.follow(command)).await;
-        if answer.as_ref().is_err_and(RedisError::is_timeout) {
-            topology.look();
-        }
+        waiting.end(&answer);
         answer
     }
 
-    /// The node that has this key, by the latest look.
+    /// The node that has this key, by the latest look, unless it is silent.
     pub(super) fn owner_of(&self, key: &str) -> RedisResult<Node> {
-        let slot = slot(key.as_bytes());
-        let (_, owners) = &*self.topology.current();
-        let range = owners.range(slot..).next();
-        let owner = range.filter(|(_, (first, _))| *first <= slot);
-        owner
-            .map(|(_, (_, node))| node.clone())
-            .ok_or_else(a_node_is_away)
+        self.topology.check(key.as_bytes())?;
+        self.topology.owner_of(slot(key.as_bytes()))
     }
 
     pub(super) fn ask_for_owners(&self) {
@@ -275,7 +184,7 @@ impl Nodes {
         // The slot has a new owner, and is on its way to yet another.
         const MOST_REDIRECTIONS: usize = 2;
         if is_ping(command) {
-            return of_any(&mut self.connection, command).await;
+            return of_any(&self.connection, command).await;
         }
         let mut answer = self.connection.req_packed_command(command).await;
         for _ in 0..MOST_REDIRECTIONS {
@@ -305,6 +214,54 @@ impl Nodes {
         let to = SingleNodeRoutingInfo::ByAddress { host, port };
         let mut answers = self.connection.route_pipeline(commands, 1, 1, to).await?;
         answers.pop().ok_or_else(a_node_is_away)
+    }
+}
+
+/// A command on its way. One that is left after a good part of the limit was waited for in vain, too: its
+/// caller had a little less time.
+struct Waiting<'a> {
+    topology: &'a Arc<Topology>,
+    key: Option<&'a [u8]>,
+    is_long_at: Instant,
+    is_answered: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(topology: &'a Arc<Topology>, key: Option<&'a [u8]>, limit: Duration) -> Self {
+        Self {
+            topology,
+            key,
+            is_long_at: Instant::now() + limit / 2,
+            is_answered: false,
+        }
+    }
+
+    fn end<T>(mut self, answer: &RedisResult<T>) {
+        self.is_answered = !answer.as_ref().is_err_and(RedisError::is_timeout);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        match self.key {
+            Some(key) if !self.is_answered && Instant::now() >= self.is_long_at => {
+                self.topology.doubt(key);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The first one; of a script it stands behind how many there are.
+fn key_of(command: &Cmd) -> Option<&[u8]> {
+    let mut arguments = command.args_iter();
+    let at = match arguments.next()? {
+        Arg::Simple(b"EVALSHA" | b"EVAL") => 2,
+        _ => 0,
+    };
+    match arguments.nth(at)? {
+        Arg::Simple(key) => Some(key),
+        _ => None,
     }
 }
 
