@@ -24,18 +24,20 @@
 //! One whose time is over does not run a body of its own, since the others would do the same: it
 //! hurries the leader, whose body begins without an answer of the server.
 
+mod follower;
 mod state;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 use tokio::sync::Notify;
 
+pub(crate) use self::follower::{Followed, Follower, Hurry};
 pub(crate) use self::state::Stamp;
-use self::state::{Next, Stage, State};
+use self::state::{Stage, State};
 use crate::key::Key;
 use crate::lease::Token;
 
@@ -128,15 +130,7 @@ impl Board {
     }
 
     fn follow(&self, key: &Key, flight: &Arc<Flight>) -> Follower {
-        let now = Instant::now();
-        let mut state = flight.state();
-        state.members += 1;
-        Follower {
-            member: self.member(key, flight.clone()),
-            joined: state.stamp,
-            turn: state.turns,
-            asked: state.asked(now),
-        }
+        Follower::board(self.member(key, flight.clone()))
     }
 
     fn member(&self, key: &Key, flight: Arc<Flight>) -> Member {
@@ -257,7 +251,7 @@ impl Leader {
 
     /// Tells when somebody's time is over who waits for this one's answer from the server.
     pub(crate) fn hurry(&self) -> Hurry {
-        Hurry(self.member.flight.clone())
+        Hurry::of(&self.member)
     }
 
     /// There is a value, with its proof; what may still come is a later proof of it.
@@ -335,98 +329,5 @@ impl Detacher {
             return;
         };
         take_off(&mut self.board.flights(), &self.key, &flight);
-    }
-}
-
-/// See [`Leader::hurry`].
-#[derive(Debug)]
-pub(crate) struct Hurry(Arc<Flight>);
-
-impl Hurry {
-    pub(crate) async fn wait(&self) {
-        loop {
-            let hurried = self.0.hurried.notified();
-            let mut hurried = std::pin::pin!(hurried);
-            // Registered before the look, so that none is missed between the two.
-            hurried.as_mut().enable();
-            if self.0.state().hurried {
-                return;
-            }
-            hurried.await;
-        }
-    }
-}
-
-/// One who waits.
-#[derive(Debug)]
-pub(crate) struct Follower {
-    member: Member,
-    joined: Stamp,
-    /// The leader's turn when it was last looked at.
-    turn: u32,
-    /// How long the server was waited for when that was last told.
-    asked: Duration,
-}
-
-/// How the wait of a follower ended.
-#[derive(Debug)]
-pub(crate) enum Followed {
-    Take(Arc<[u8]>),
-    Lead(Leader),
-    Alone,
-    LookAgain,
-    /// Not yet: who leads waits for something else now.
-    Turned,
-}
-
-impl Follower {
-    /// Waits for what comes; the caller bounds how long.
-    pub(crate) async fn wait(&mut self) -> Followed {
-        let flight = self.member.flight.clone();
-        loop {
-            let changed = flight.changed.notified();
-            let mut changed = std::pin::pin!(changed);
-            // Registered before the look, so that no change is missed between the two.
-            changed.as_mut().enable();
-            let (next, turn) = {
-                let mut state = flight.state();
-                (state.next(self.joined), state.turns)
-            };
-            match next {
-                Next::Wait if turn != self.turn => return Followed::Turned,
-                Next::Wait => changed.await,
-                Next::Take(json) => return Followed::Take(json),
-                Next::Lead => return Followed::Lead(Leader::new(self.member.successor())),
-                Next::Alone => return Followed::Alone,
-                Next::LookAgain => return Followed::LookAgain,
-            }
-        }
-    }
-
-    /// What is waited for now, until it turns: whether it is the server.
-    pub(crate) fn looks(&mut self) -> bool {
-        let state = self.member.flight.state();
-        self.turn = state.turns;
-        state.stage.is_of_server()
-    }
-
-    /// For how long it was, since this was last asked.
-    pub(crate) fn asked(&mut self) -> Duration {
-        let now = Instant::now();
-        let asked = self.member.flight.state().asked(now);
-        asked.saturating_sub(std::mem::replace(&mut self.asked, asked))
-    }
-
-    /// The time of this one is over.
-    pub(crate) fn hurry(&self) {
-        let member = &self.member;
-        let over = member.flight.change(|state| {
-            state.hurry();
-            state.over
-        });
-        if over {
-            take_off(&mut member.board.flights(), &member.key, &member.flight);
-        }
-        member.flight.hurried.notify_waiters();
     }
 }
