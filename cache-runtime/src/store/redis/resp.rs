@@ -1,4 +1,4 @@
-//! A GET as it goes over the wire and what comes back, by the
+//! Reads as they go over the wire and what comes back, by the
 //! [protocol](https://redis.io/docs/latest/develop/reference/protocol-spec/).
 //!
 //! For connections that a lone caller has all to himself: to make a command of it first, and to find in
@@ -15,10 +15,28 @@ const LONGEST_LINE: usize = 16 << 10;
 const END: &[u8] = b"\r\n";
 
 pub(super) fn pack_get(name: OnServer<'_>, command: &mut Vec<u8>) {
-    command.extend_from_slice(b"*2\r\n$3\r\nGET\r\n$");
-    command.extend_from_slice(itoa::Buffer::new().format(name.len()).as_bytes());
-    command.extend_from_slice(END);
+    command.extend_from_slice(b"*2\r\n$3\r\nGET\r\n");
+    pack_name(name, command);
+}
+
+/// Of so many names, each [packed](pack_name).
+pub(super) fn pack_mget(names: &[u8], count: usize, command: &mut Vec<u8>) {
+    command.push(b'*');
+    pack_number(1 + count, command);
+    command.extend_from_slice(b"$4\r\nMGET\r\n");
+    command.extend_from_slice(names);
+}
+
+/// An argument of a command.
+pub(super) fn pack_name(name: OnServer<'_>, command: &mut Vec<u8>) {
+    command.push(b'$');
+    pack_number(name.len(), command);
     name.write_to(command);
+    command.extend_from_slice(END);
+}
+
+fn pack_number(number: usize, command: &mut Vec<u8>) {
+    command.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     command.extend_from_slice(END);
 }
 
@@ -99,6 +117,25 @@ mod tests {
                 prop_assert!(answer(&bytes[..part]).is_none());
             }
             prop_assert_eq!(answer(&bytes).unwrap().unwrap(), by_the_library(&bytes));
+        }
+
+        #[test]
+        fn reads_go_over_the_wire_as_the_library_packs_them(
+            names in prop::collection::vec("[ -~]{0,40}", 1..20),
+        ) {
+            let by_the_library = |command, names: &[String]| {
+                redis::cmd(command).arg(names).get_packed_command()
+            };
+            let mut get = Vec::new();
+            pack_get(OnServer::whole(&names[0]), &mut get);
+            prop_assert_eq!(get, by_the_library("GET", &names[..1]));
+
+            let (mut packed, mut mget) = (Vec::new(), Vec::new());
+            for name in &names {
+                pack_name(OnServer::whole(name), &mut packed);
+            }
+            pack_mget(&packed, names.len(), &mut mget);
+            prop_assert_eq!(mget, by_the_library("MGET", &names));
         }
 
         #[test]

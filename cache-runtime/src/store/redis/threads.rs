@@ -9,20 +9,22 @@
 //! behind, on first use, and so is one in the place of one that broke), threads read by way of the
 //! lanes like everybody else. For a cluster or with a time to ask for there is none at all.
 
+mod batch;
+
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, RedisError, RedisResult, Value};
+use redis::{RedisError, RedisResult, Value};
 
-use super::batch::MOST_KEYS;
+use self::batch::{Batch, Open, Others};
 use super::connect::{Blocking, Connector};
 use super::failure::{told, unfit};
 use super::health::{AsOf, Health};
 use super::reads::USUAL;
 use super::replies::{bytes, list, string};
-use super::resp::pack_get;
+use super::resp::{pack_get, pack_mget};
 use super::said::Said;
 use crate::error::Error;
 use crate::exec;
@@ -43,9 +45,10 @@ pub(super) struct Threads {
 
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Waiting>,
+    /// Who waits, in the order in which they are asked for: all batches but the last are full.
+    waiting: VecDeque<Open>,
+    /// Also while the first who waits is told so, and takes what is held.
     is_led: bool,
-    /// While nobody leads.
     held: Option<Box<Held>>,
     closed: bool,
 }
@@ -57,67 +60,17 @@ struct Held {
     command: Vec<u8>,
 }
 
-struct Waiting {
-    name: String,
-    slot: Arc<Slot>,
-}
-
-/// Where a blocked thread is told how it goes on.
-struct Slot {
-    word: Mutex<Option<Word>>,
-    thread: Thread,
-}
-
 /// What stands under each of some keys.
 type Asked = Result<Vec<Option<Vec<u8>>>, Error>;
-
-enum Word {
-    Answer(Result<Option<Vec<u8>>, Error>),
-    /// With the connection, if there is one.
-    Lead(Option<Box<Held>>),
-    /// Ask by way of the lanes.
-    Elsewhere,
-}
-
-impl Slot {
-    fn tell(&self, word: Word) {
-        *self.word() = Some(word);
-        self.thread.unpark();
-    }
-
-    fn wait(&self) -> Word {
-        loop {
-            if let Some(word) = self.word().take() {
-                return word;
-            }
-            std::thread::park();
-        }
-    }
-
-    /// Waits until then at most.
-    fn wait_until(&self, end: Instant) -> Option<Word> {
-        loop {
-            if let Some(word) = self.word().take() {
-                return Some(word);
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            std::thread::park_timeout(left);
-        }
-    }
-
-    fn word(&self) -> MutexGuard<'_, Option<Word>> {
-        self.word.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What a thread that comes does.
 enum Turn<'a> {
     /// It leads, and nobody waits.
     Alone(Leading<'a>),
-    Wait(Arc<Slot>),
+    /// It waits, and leads then.
+    First(Arc<Batch>),
+    /// It waits for what is found at its place.
+    Wait(Arc<Batch>, usize),
 }
 
 impl Threads {
@@ -138,36 +91,40 @@ impl Threads {
             self.connect_behind();
             return None;
         }
-        let slot = match self.take_turn(name) {
-            Turn::Alone(leading) => return leading.ask_alone(name),
-            Turn::Wait(slot) => slot,
-        };
-        let came = Instant::now();
-        match self.wait(&slot, came + USUAL)? {
-            Word::Answer(answer) => Some(answer.map(|json| found(json, came))),
-            Word::Elsewhere => None,
-            Word::Lead(held) => self.lead(held, name),
+        match self.take_turn(name) {
+            Turn::Alone(leading) => leading.ask_alone(name),
+            Turn::First(batch) => self.wait_to_lead(&batch, name),
+            Turn::Wait(batch, place) => {
+                let came = Instant::now();
+                let answer = batch.wait(place)?;
+                Some(answer.map(|json| found(json, came)))
+            }
         }
     }
 
-    /// What a thread that waits is told. None if nobody takes its key along for so long: the connection has
-    /// one command on its way at a time, and where that is slow, nobody waits first for it and then for
-    /// his own.
-    fn wait(&self, slot: &Arc<Slot>, end: Instant) -> Option<Word> {
-        let word = slot.wait_until(end);
-        if word.is_some() {
-            return word;
+    /// Waits for the lead, and leads. Nobody of the batch waits if the lead does not come for so long: the
+    /// connection has one command on its way at a time, and where that is slow, nobody waits first for it
+    /// and then for his own.
+    fn wait_to_lead(&self, batch: &Arc<Batch>, name: OnServer<'_>) -> Option<Result<Found, Error>> {
+        if batch.leads_by(Instant::now() + USUAL) || !self.give_up(batch) {
+            return self.lead(name);
         }
-        {
-            let waiting = &mut self.queue().waiting;
-            let at = waiting.iter().position(|of| Arc::ptr_eq(&of.slot, slot));
-            if let Some(at) = at {
-                waiting.remove(at);
-                return None;
-            }
+        None
+    }
+
+    /// Whether the lead did not come yet.
+    fn give_up(&self, batch: &Arc<Batch>) -> bool {
+        let mut queue = self.queue();
+        // It is handed on under this lock.
+        if batch.leads() {
+            return false;
         }
-        // Its key is on its way, or the lead is.
-        Some(slot.wait())
+        queue
+            .waiting
+            .retain(|open| !Arc::ptr_eq(&open.batch, batch));
+        drop(queue);
+        drop(Others::of(batch.clone()));
+        true
     }
 
     pub(super) fn close(&self) {
@@ -186,45 +143,43 @@ impl Threads {
                 held,
             });
         }
-        let slot = Arc::new(Slot {
-            word: Mutex::default(),
-            thread: std::thread::current(),
-        });
-        queue.waiting.push(Waiting {
-            name: name.to_string(),
-            slot: slot.clone(),
-        });
-        Turn::Wait(slot)
+        if let Some(open) = queue.waiting.back_mut().filter(|open| !open.is_full()) {
+            let place = open.join(name);
+            return Turn::Wait(open.batch.clone(), place);
+        }
+        let open = Open::of(name);
+        let batch = open.batch.clone();
+        queue.waiting.push_back(open);
+        Turn::First(batch)
     }
 
-    fn lead(&self, held: Option<Box<Held>>, name: OnServer<'_>) -> Option<Result<Found, Error>> {
-        let mut leading = Leading {
-            threads: self,
-            held,
-        };
-        let batch = Batch({
+    /// By the first of those who waited longest.
+    fn lead(&self, name: OnServer<'_>) -> Option<Result<Found, Error>> {
+        let (mut leading, open) = {
             let mut queue = self.queue();
-            let count = queue.waiting.len().min(MOST_KEYS - 1);
-            queue.waiting.drain(..count).collect()
-        });
-        if batch.0.is_empty() {
+            let held = queue.held.take();
+            let leading = Leading {
+                threads: self,
+                held,
+            };
+            (leading, queue.waiting.pop_front())
+        };
+        let open = open?;
+        if open.count == 1 {
             return leading.ask_alone(name);
         }
+        let others = Others::of(open.batch);
         let now = Instant::now();
-        let asked = leading.ask_for(name, &batch.0, now);
+        let asked = leading.ask_for(&open.names, open.count, now);
         // The next one is on its way while these answers are given out.
         drop(leading);
-        match asked? {
-            Err(error) => {
-                batch.answer(std::iter::repeat_with(|| Err(error.clone())));
-                Some(Err(error))
-            }
-            Ok(mut answers) => {
-                let rest = answers.split_off(1);
-                batch.answer(rest.into_iter().map(Ok));
-                answers.pop().map(|json| Ok(found(json, now)))
-            }
-        }
+        let mut asked = asked?;
+        let own = match &mut asked {
+            Ok(answers) => Ok(found(answers.first_mut()?.take(), now)),
+            Err(error) => Err(error.clone()),
+        };
+        others.answer(asked);
+        Some(own)
     }
 
     /// Keeps a connection for the next to lead, or none.
@@ -307,14 +262,9 @@ impl Leading<'_> {
         }
     }
 
-    fn ask_for(&mut self, name: OnServer<'_>, others: &[Waiting], now: Instant) -> Option<Asked> {
-        let mut mget = Cmd::new();
-        mget.arg("MGET").arg(name);
-        for waiting in others {
-            mget.arg(&waiting.name);
-        }
-        let count = 1 + others.len();
-        let pack = |command: &mut Vec<u8>| mget.write_packed_command(command);
+    /// `names` as they go over the wire, so many.
+    fn ask_for(&mut self, names: &[u8], count: usize, now: Instant) -> Option<Asked> {
+        let pack = |command: &mut Vec<u8>| pack_mget(names, count, command);
         let values = self.ask(pack, now)?.map_err(told).and_then(list);
         let values = values.and_then(|values| match values.len() == count {
             true => values.into_iter().map(bytes).collect(),
@@ -348,35 +298,13 @@ impl Drop for Leading<'_> {
         let mut queue = self.threads.queue();
         // One may have been made in the place of one that broke.
         let held = self.held.take().or_else(|| queue.held.take());
-        if queue.waiting.is_empty() {
+        self.threads.keep(&mut queue, held);
+        let Some(next) = queue.waiting.front().map(|open| open.batch.clone()) else {
             queue.is_led = false;
-            self.threads.keep(&mut queue, held);
             return;
-        }
-        let held = held.filter(|_| !queue.closed);
-        let next = queue.waiting.remove(0);
-        let connected = &self.threads.connected;
-        connected.store(held.is_some(), Ordering::Release);
+        };
+        next.let_lead();
         drop(queue);
-        next.slot.tell(Word::Lead(held));
-    }
-}
-
-/// Those whose keys go along. Dropped without an answer, they ask elsewhere.
-struct Batch(Vec<Waiting>);
-
-impl Batch {
-    fn answer(mut self, answers: impl Iterator<Item = Result<Option<Vec<u8>>, Error>>) {
-        for (waiting, answer) in std::mem::take(&mut self.0).into_iter().zip(answers) {
-            waiting.slot.tell(Word::Answer(answer));
-        }
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        for waiting in &self.0 {
-            waiting.slot.tell(Word::Elsewhere);
-        }
+        next.wake_first();
     }
 }
