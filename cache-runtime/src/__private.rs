@@ -15,7 +15,7 @@ pub use crate::companion::{
 pub use crate::json::{Codec, NearValue, Stored};
 pub use crate::keep::{Inner, IntoTtl, OkFallback, Policy, Probe, SomeFallback, store_if, ttl_of};
 pub use crate::key::{CacheKey, KeyArg, KeyWriter};
-pub use crate::lookup::{Lookup, Step, looking, lookup, lookup_sync};
+pub use crate::lookup::{Lookup, Step, at_hand, looking, lookup, lookup_sync};
 pub use crate::request::Call;
 pub use crate::slot::{Loading, Slot, as_it_is};
 pub use crate::spec::Spec;

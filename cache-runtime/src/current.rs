@@ -60,6 +60,7 @@ pub(crate) fn of_call(own: Option<Cache>) -> Option<Current> {
 
 /// The same without a handle of one's own, where one would cost more than all the rest. `look` must
 /// not run the user's code.
+#[inline]
 pub(crate) fn with_call<T>(own: Option<&Cache>, look: impl FnOnce(&Cache) -> T) -> Option<T> {
     let mut look = Some(look);
     let entered = ENTERED.try_with(|entered| {

@@ -28,6 +28,18 @@ pub enum Step<R> {
     Load(Slot<R>),
 }
 
+/// The answer to a call of an async function with the option `near`, if a copy of it is in this process. It
+/// stands in the annotated function, before there is a future of the rest.
+pub fn at_hand<R>(mut call: Call, codec: Codec<R>) -> ControlFlow<R, (Call, Codec<R>)> {
+    match near(&mut call, Flow::Async, &codec) {
+        None => ControlFlow::Continue((call, codec)),
+        Some(returned) => {
+            call.recycle();
+            ControlFlow::Break(returned)
+        }
+    }
+}
+
 /// Looks for the bytes of an answer. What it takes to wait for a stored one is in the future of the
 /// annotated function.
 pub fn looking(call: Call) -> impl Future<Output = Looked> + Send {
@@ -64,13 +76,6 @@ impl<R, L: Future<Output = Looked>> Future for Lookup<R, L> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Step<R>> {
         let mut this = self.project();
-        if let Some(new) = this.looking.as_mut().new_call()
-            && let Some(call) = new
-            && let Some(returned) = near(call, Flow::Async, this.codec)
-        {
-            recycle(new);
-            return Poll::Ready(Step::Done(returned));
-        }
         loop {
             let looked = ready!(this.looking.as_mut().poll_looked(context));
             match step(looked, *this.codec) {
@@ -96,14 +101,6 @@ pin_project_lite::pin_project! {
 }
 
 impl<L: Future<Output = Looked>> Looking<L> {
-    /// The call, before anything was done about it.
-    fn new_call(self: Pin<&mut Self>) -> Option<&mut Option<Call>> {
-        match self.project() {
-            Projection::New { call, .. } => Some(call),
-            _ => None,
-        }
-    }
-
     fn poll_looked(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Looked> {
         if let Projection::New { call, looking } = self.as_mut().project() {
             let Some(call) = call.take() else {
@@ -126,12 +123,6 @@ impl<L: Future<Output = Looked>> Looking<L> {
 
     fn addressed(mut self: Pin<&mut Self>) {
         self.set(Self::Addressed);
-    }
-}
-
-fn recycle(call: &mut Option<Call>) {
-    if let Some(call) = call.take() {
-        call.recycle();
     }
 }
 

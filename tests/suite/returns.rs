@@ -151,6 +151,22 @@ async fn fails_with_anything(n: u8) -> Result<u8, Box<dyn std::error::Error>> {
     Ok(n)
 }
 
+#[read_through(near)]
+async fn fails_locally_and_is_near(n: u8) -> Result<u8, Local> {
+    tokio::task::yield_now().await;
+    Ok(n)
+}
+
+struct Square;
+
+impl Square {
+    #[read_through(key = "n", near)]
+    async fn of(&self, n: u8) -> Result<u8, Local> {
+        tokio::task::yield_now().await;
+        Ok(n * n)
+    }
+}
+
 #[test]
 fn a_function_that_was_send_stays_send() {
     fn is_send<T: Send>(future: T) {
@@ -158,6 +174,8 @@ fn a_function_that_was_send_stays_send() {
     }
     is_send(fails_locally(1));
     is_send(fails_with_anything(1));
+    is_send(fails_locally_and_is_near(1));
+    is_send(Square.of(1));
 }
 
 #[tokio::test]

@@ -20,6 +20,13 @@ use syn::{Expr, Type};
 ///     answer(POLICY, load::__call(&id), looking, load::__codec(), load::uncached, (id,)).await
 /// }
 /// ```
+/// with the option `near` after
+/// ```text
+///     let (__call, __codec) = match at_hand(load::__call(&id), load::__codec()) {
+///         Break(__r) => return __r,
+///         Continue(__rest) => __rest,
+///     };
+/// ```
 /// and, where an option has to do something before the body or after it,
 /// ```text
 /// async fn load(id: u64) -> User {
@@ -51,7 +58,9 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
     let uncached = quote_spanned!(span=> #name::uncached #turbofish);
     let story = if is_one_call(plan) {
         let policy = policy(plan);
+        let (at_hand, call, codec) = at_hand(plan, call, codec);
         quote_spanned! {span=>
+            #at_hand
             #rt::answer(#policy, #call, #rt::looking, #codec, #uncached, (#(#arguments,)*)).await
         }
     } else {
@@ -104,6 +113,7 @@ pub(super) fn story(
         }
     };
     let early = early_ttl(plan);
+    let (at_hand, call, codec) = at_hand(plan, call.clone(), codec.clone());
     let lookup = match plan.target.flow {
         Flow::Sync => quote_spanned!(span=> #rt::lookup_sync(#call, #codec)),
         Flow::Async | Flow::Boxed => {
@@ -133,6 +143,7 @@ pub(super) fn story(
     let story = quote_spanned! {span=>
         #policy
         let __slot = {
+            #at_hand
             let __step = #lookup;
             match __step {
                 #answers
@@ -146,6 +157,31 @@ pub(super) fn story(
         Flow::Boxed => quote_spanned!(span=> #rt::std::boxed::Box::pin(async move { #story })),
         Flow::Sync | Flow::Async => story,
     }
+}
+
+/// What answers with a copy in the process, before anything is made that could wait; and what the call and the
+/// codec are called afterwards. A sync lookup makes nothing of that kind, and asks for the copy itself.
+fn at_hand(
+    plan: &Plan,
+    call: TokenStream,
+    codec: TokenStream,
+) -> (TokenStream, TokenStream, TokenStream) {
+    let span = Span::mixed_site();
+    let rt = plan.runtime(span);
+    if !plan.near || matches!(plan.target.flow, Flow::Sync) {
+        return (TokenStream::new(), call, codec);
+    }
+    let at_hand = quote_spanned! {span=>
+        let (__call, __codec) = match #rt::at_hand(#call, #codec) {
+            #rt::core::ops::ControlFlow::Break(__r) => return __r,
+            #rt::core::ops::ControlFlow::Continue(__rest) => __rest,
+        };
+    };
+    let [call, codec] = [
+        quote_spanned!(span=> __call),
+        quote_spanned!(span=> __codec),
+    ];
+    (at_hand, call, codec)
 }
 
 /// From the body to the fill.

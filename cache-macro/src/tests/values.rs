@@ -167,6 +167,109 @@ fn near_is_said_in_the_static_and_asked_of_the_value() {
 }
 
 #[test]
+fn a_copy_answers_before_there_is_a_future_of_the_rest() {
+    expands_in(
+        &["load"],
+        quote!(near),
+        quote!(
+            async fn load(id: u64) -> User {
+                body(id)
+            }
+        ),
+        &expect![[r#"
+            async fn load(id: u64) -> User {
+                let (__call, __codec) = match rt::at_hand(<load>::__call(&id), <load>::__codec()) {
+                    rt::core::ops::ControlFlow::Break(__r) => return __r,
+                    rt::core::ops::ControlFlow::Continue(__rest) => __rest,
+                };
+                rt::answer(
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            rt::Probe::<User>::new().ok().some()
+                        },
+                        __call,
+                        rt::looking,
+                        __codec,
+                        <load>::uncached,
+                        (id,),
+                    )
+                    .await
+            }
+        "#]],
+    );
+    expands_in(
+        &["load"],
+        quote!(key = "id", near),
+        quote!(
+            async fn load(&self, id: u64) -> User {
+                body(id)
+            }
+        ),
+        &expect![[r#"
+            async fn load(&self, id: u64) -> User {
+                let __policy = {
+                    use rt::{OkFallback as _, SomeFallback as _};
+                    rt::Probe::<User>::new().ok().some()
+                };
+                let __slot = {
+                    let (__call, __codec) = match rt::at_hand(
+                        {
+                            let mut __call = rt::Call::new({
+                                static __SPEC: rt::Spec = rt::Spec::new(
+                                        rt::core::concat!(
+                                            rt::core::module_path!(), "::",
+                                            "load"
+                                        ),
+                                        rt::core::file!(),
+                                        rt::core::line!(),
+                                    )
+                                    .near();
+                                &__SPEC
+                            });
+                            __call.type_name::<Self>();
+                            __call.key().separate();
+                            <u64 as rt::CacheKey>::write(&id, __call.key());
+                            __call
+                        },
+                        {
+                            use rt::{OkFallback as _, SomeFallback as _};
+                            <_ as rt::NearValue>::near(
+                                rt::Probe::<User>::new().ok().some(),
+                                <_ as ::cache_runtime::Cacheable>::codec::<
+                                    User,
+                                    _,
+                                >(rt::Probe::<User>::new().ok().some()),
+                            )
+                        },
+                    ) {
+                        rt::core::ops::ControlFlow::Break(__r) => return __r,
+                        rt::core::ops::ControlFlow::Continue(__rest) => __rest,
+                    };
+                    let __step = rt::lookup(__call, rt::looking, __codec).await;
+                    match __step {
+                        rt::Step::Done(__r) | rt::Step::Stale(__r, _) => return __r,
+                        rt::Step::Load(__slot) => __slot,
+                    }
+                };
+                __slot
+                    .load(
+                        __policy,
+                        rt::std::boxed::Box::pin(async move {
+                            if false {
+                                let never: User = loop {};
+                                return never;
+                            }
+                            '_body: { body(id) }
+                        }),
+                        rt::as_it_is,
+                    )
+                    .await
+            }
+        "#]],
+    );
+}
+
+#[test]
 fn near_is_asked_of_what_a_generic_method_returns() {
     expands_in(
         &["load"],

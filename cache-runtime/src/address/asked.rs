@@ -98,7 +98,15 @@ impl Asked {
     }
 
     /// The call was answered at once.
+    #[inline]
     pub(crate) fn answered(&mut self, how: Seen) {
+        if self.0.is_some() {
+            self.report(how);
+        }
+    }
+
+    #[cold]
+    fn report(&mut self, how: Seen) {
         if let Some(Request::Observe(report)) = self.take() {
             report.set(how);
         }

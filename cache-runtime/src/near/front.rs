@@ -177,6 +177,7 @@ pub(super) fn keep(copied: Arc<Copied>, wanted: &Wanted<'_>) {
 }
 
 /// Whether this thread has the copy at hand and `give` takes it. `give` may run the user's code.
+#[inline]
 pub(crate) fn answer(wanted: &Wanted<'_>, give: &mut dyn FnMut(&Copied) -> bool) -> bool {
     let answer = |front: &RefCell<Front>| {
         // It is being changed where a copy's own code makes this call.
