@@ -40,34 +40,95 @@ fn pack_number(number: usize, command: &mut Vec<u8>) {
     command.extend_from_slice(END);
 }
 
-/// The answer to one command that stands for itself, a string, a number, an error or nothing; none while
-/// it is not all there.
+/// The answer to one command: a string, a number, an error or nothing, or a list of such; none while it is
+/// not all there.
 pub(super) fn answer(bytes: &[u8]) -> Option<RedisResult<Value>> {
-    let Some(line) = bytes.windows(END.len()).position(|at| at == END) else {
-        return (bytes.len() > LONGEST_LINE).then(|| Err(junk()));
+    let answer = match bytes.first()? {
+        b'*' => list(bytes),
+        _ => piece(bytes, 0).map(|(piece, end)| (piece.value(), end)),
     };
-    let after = line + END.len();
-    let length = match bytes[0] {
-        b'$' if bytes[1..line] == *b"-1" => None,
-        b'$' => match length(&bytes[1..line]) {
-            Some(length) => Some(length),
-            None => return Some(Err(junk())),
-        },
-        b'+' | b'-' | b':' | b'_' => None,
-        _ => return Some(Err(junk())),
-    };
-    let end = length.map_or(after, |length| after + length + END.len());
-    if bytes.len() < end {
-        return None;
+    match answer {
+        // Nobody asked for any more.
+        Ok((answer, end)) if end == bytes.len() => Some(answer),
+        Ok(_) | Err(No::Junk) => Some(Err(junk())),
+        Err(No::NotYet) => None,
     }
-    // Nobody asked for any more.
-    if bytes.len() > end || !bytes.ends_with(END) {
-        return Some(Err(junk()));
+}
+
+/// Why there is no answer.
+enum No {
+    NotYet,
+    Junk,
+}
+
+/// What an answer consists of.
+enum Piece<'a> {
+    String(&'a [u8]),
+    /// In a line, as it came.
+    Line(&'a [u8]),
+}
+
+impl Piece<'_> {
+    fn value(&self) -> RedisResult<Value> {
+        match self {
+            Self::String(string) => Ok(Value::BulkString(string.to_vec())),
+            Self::Line(line) => parse_redis_value(line),
+        }
     }
-    Some(match length {
-        Some(length) => Ok(Value::BulkString(bytes[after..after + length].to_vec())),
-        None => parse_redis_value(bytes),
-    })
+}
+
+/// The list, and its end.
+fn list(bytes: &[u8]) -> Result<(RedisResult<Value>, usize), No> {
+    let line = line(bytes, 0)?;
+    let count = length(&line[1..]).ok_or(No::Junk)?;
+    let first = line.len() + END.len();
+    // Nothing is copied before all of it is there.
+    let mut end = first;
+    for _ in 0..count {
+        (_, end) = piece(bytes, end)?;
+    }
+    let mut at = first;
+    let mut values = Vec::with_capacity(count);
+    while at < end {
+        let (piece, after) = piece(bytes, at)?;
+        match piece.value() {
+            Ok(value) => values.push(value),
+            Err(error) => return Ok((Err(error), end)),
+        }
+        at = after;
+    }
+    Ok((Ok(Value::Array(values)), end))
+}
+
+/// The piece that begins there, and its end.
+fn piece(bytes: &[u8], at: usize) -> Result<(Piece<'_>, usize), No> {
+    let line = line(bytes, at)?;
+    let after = at + line.len() + END.len();
+    match line.split_first() {
+        Some((b'$', digits)) if digits != b"-1" => {
+            let length = length(digits).ok_or(No::Junk)?;
+            let end = after + length;
+            let string = bytes.get(after..end).ok_or(No::NotYet)?;
+            match bytes.get(end..end + END.len()) {
+                None => Err(No::NotYet),
+                Some(END) => Ok((Piece::String(string), end + END.len())),
+                Some(_) => Err(No::Junk),
+            }
+        }
+        Some((b'$' | b'+' | b'-' | b':' | b'_', _)) => Ok((Piece::Line(&bytes[at..after]), after)),
+        _ => Err(No::Junk),
+    }
+}
+
+/// The line that begins there, without its end.
+fn line(bytes: &[u8], at: usize) -> Result<&[u8], No> {
+    let rest = &bytes[at..];
+    let length = rest.windows(END.len()).position(|at| at == END);
+    match length {
+        Some(length) => Ok(&rest[..length]),
+        None if rest.len() > LONGEST_LINE => Err(No::Junk),
+        None => Err(No::NotYet),
+    }
 }
 
 fn length(digits: &[u8]) -> Option<usize> {
@@ -92,6 +153,17 @@ mod tests {
     }
 
     fn answers() -> impl Strategy<Value = Vec<u8>> {
+        let list = |answers: Vec<Vec<u8>>| {
+            let count = format!("*{}\r\n", answers.len()).into_bytes();
+            [count, answers.concat()].concat()
+        };
+        prop_oneof![
+            pieces(),
+            prop::collection::vec(pieces(), 0..10).prop_map(list)
+        ]
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
         let string = |value: Vec<u8>| {
             let mut answer = format!("${}\r\n", value.len()).into_bytes();
             answer.extend(value);
@@ -170,12 +242,14 @@ mod tests {
     #[test]
     fn nobody_waits_for_the_end_of_what_is_no_answer() {
         let endless = [b"-".to_vec(), vec![b'a'; LONGEST_LINE]].concat();
-        let junk: [&[u8]; 6] = [
+        let junk: [&[u8]; 8] = [
             b"HTTP/1.1 400 Bad Request\r\n",
             b"$x\r\n",
             b"$-2\r\n",
             b"$99999999999999999999\r\n",
-            b"*1\r\n",
+            b"*x\r\n",
+            b"*-1\r\n",
+            b"*1\r\n*1\r\n$1\r\na\r\n",
             &endless,
         ];
         for bytes in junk {

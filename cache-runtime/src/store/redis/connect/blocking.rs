@@ -2,9 +2,9 @@
 //! deadline together.
 //!
 //! The one of redis-rs has a deadline for each piece in which an answer comes, and a network that drips
-//! would keep a thread for as many of them as there are pieces. So the socket is our own, and redis-rs
-//! only says what the bytes mean. With TLS in between it is a connection of redis-rs; there, what took
-//! too long is seen afterwards.
+//! would keep a thread for as many of them as there are pieces. So the socket is our own, and so is the room
+//! for what comes, which redis-rs would overwrite with zeros before each read. With TLS in between it is a
+//! connection of redis-rs; there, what took too long is seen afterwards.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -13,9 +13,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use redis::{Client, ConnectionAddr, ConnectionInfo, ConnectionLike, Parser, RedisResult, Value};
+use redis::{Client, ConnectionAddr, ConnectionInfo, ConnectionLike, RedisResult, Value};
 
 use super::login::login;
+use crate::store::redis::resp;
+
+/// Room for what most answers need, and what is kept of it after a larger one.
+const ROOM: usize = 16 << 10;
 
 pub(in super::super) struct Blocking {
     wire: Wire,
@@ -72,15 +76,16 @@ impl Blocking {
 
 struct Own {
     socket: Socket,
-    parser: Parser,
+    /// Room for the next answer.
+    bytes: Vec<u8>,
 }
 
 impl Own {
     fn connect(socket: Socket, info: &ConnectionInfo, limit: Duration) -> RedisResult<Self> {
         socket.set_read_timeout(limit)?;
         socket.set_write_timeout(limit)?;
-        let parser = Parser::new();
-        let mut own = Self { socket, parser };
+        let bytes = vec![0; ROOM];
+        let mut own = Self { socket, bytes };
         for command in login(info) {
             let answer = own.ask(&command.get_packed_command(), Instant::now(), limit);
             answer.and_then(Value::extract_error)?;
@@ -96,7 +101,7 @@ impl Own {
             reads: 0,
         };
         within.write_all(command)?;
-        let answer = self.parser.parse_value(&mut within)?;
+        let answer = read_answer(&mut within, &mut self.bytes)?;
         let (writes, reads) = (within.writes, within.reads);
         // Nearly always it was one of each.
         if writes > 1 {
@@ -106,6 +111,24 @@ impl Own {
             self.socket.set_read_timeout(limit)?;
         }
         Ok(answer)
+    }
+}
+
+fn read_answer(within: &mut Within<'_>, bytes: &mut Vec<u8>) -> RedisResult<Value> {
+    bytes.truncate(ROOM);
+    bytes.shrink_to(ROOM);
+    let mut filled = 0;
+    loop {
+        if filled == bytes.len() {
+            bytes.resize(2 * filled, 0);
+        }
+        match within.read(&mut bytes[filled..])? {
+            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            read => filled += read,
+        }
+        if let Some(answer) = resp::answer(&bytes[..filled]) {
+            return answer;
+        }
     }
 }
 
