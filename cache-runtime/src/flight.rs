@@ -24,17 +24,16 @@
 //! One whose time is over does not run a body of its own, since the others would do the same: it
 //! hurries the leader, whose body begins without an answer of the server.
 
+mod board;
 mod follower;
 mod state;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::EntryRef;
 use tokio::sync::Notify;
 
+pub(crate) use self::board::Board;
 pub(crate) use self::follower::{Followed, Follower, Hurry};
 pub(crate) use self::state::Stamp;
 use self::state::{Stage, State};
@@ -42,14 +41,28 @@ use crate::key::Key;
 use crate::lease::Token;
 
 /// One key's flight.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flight {
+    key: Key,
     state: Mutex<State>,
     changed: Notify,
     hurried: Notify,
 }
 
 impl Flight {
+    /// With its leader aboard.
+    fn new(key: Key) -> Self {
+        let mut state = State::default();
+        state.leading = true;
+        state.members = 1;
+        Self {
+            key,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            hurried: Notify::new(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,29 +80,6 @@ impl Flight {
     }
 }
 
-/// All flights of a cache.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Board(Arc<Flights>);
-
-#[derive(Debug, Default)]
-struct Flights {
-    by_key: Mutex<HashMap<Key, Arc<Flight>>>,
-    /// Read on every call, so that nothing is locked while nothing is loaded.
-    count: AtomicUsize,
-}
-
-/// The flights, locked; how many there are is told when they are left.
-struct Locked<'a> {
-    by_key: MutexGuard<'a, HashMap<Key, Arc<Flight>>>,
-    count: &'a AtomicUsize,
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.count.store(self.by_key.len(), Ordering::Release);
-    }
-}
-
 /// How somebody boards.
 #[derive(Debug)]
 pub(crate) enum Boarded {
@@ -97,81 +87,18 @@ pub(crate) enum Boarded {
     Follower(Follower),
 }
 
-impl Board {
-    /// The flight of this key, as its leader if there was none.
-    pub(crate) fn board(&self, key: &Key) -> Boarded {
-        let mut flights = self.flights();
-        if let Some(flight) = flights.by_key.get(key) {
-            return Boarded::Follower(self.follow(key, flight));
-        }
-        let flight = Arc::<Flight>::default();
-        {
-            let mut state = flight.state();
-            state.leading = true;
-            state.members = 1;
-        }
-        flights.by_key.insert(key.clone(), flight.clone());
-        Boarded::Leader(Leader::new(self.member(key, flight)))
-    }
-
-    /// Whether a flight of this key is under way. One that just begins may be missed: who reads what
-    /// is stored meets it on boarding.
-    pub(crate) fn has(&self, key: &Key) -> bool {
-        !self.is_empty() && self.flights().by_key.contains_key(key)
-    }
-
-    /// Takes the flight of this key off the board: who comes now starts anew.
-    pub(crate) fn detach(&self, key: &Key) {
-        self.flights().by_key.remove(key);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.count.load(Ordering::Acquire) == 0
-    }
-
-    fn follow(&self, key: &Key, flight: &Arc<Flight>) -> Follower {
-        Follower::board(self.member(key, flight.clone()))
-    }
-
-    fn member(&self, key: &Key, flight: Arc<Flight>) -> Member {
-        Member {
-            board: self.clone(),
-            key: key.clone(),
-            flight,
-        }
-    }
-
-    fn flights(&self) -> Locked<'_> {
-        let by_key = self.0.by_key.lock();
-        Locked {
-            by_key: by_key.unwrap_or_else(PoisonError::into_inner),
-            count: &self.0.count,
-        }
-    }
-}
-
 /// Somebody aboard.
 #[derive(Debug)]
 struct Member {
     board: Board,
-    key: Key,
     flight: Arc<Flight>,
-}
-
-/// Takes this flight, and not its successor, off the board.
-fn take_off(flights: &mut Locked<'_>, key: &Key, flight: &Arc<Flight>) {
-    if let EntryRef::Occupied(of_key) = flights.by_key.entry_ref(key)
-        && Arc::ptr_eq(of_key.get(), flight)
-    {
-        of_key.remove();
-    }
 }
 
 impl Member {
     /// One more, in the place of this one.
     fn successor(&self) -> Self {
         self.flight.state().members += 1;
-        self.board.member(&self.key, self.flight.clone())
+        self.board.member(&self.flight)
     }
 }
 
@@ -189,7 +116,7 @@ impl Drop for Member {
             state.members == 0
         };
         if last {
-            take_off(&mut flights, &self.key, &self.flight);
+            flights.take_off(&self.flight);
         }
     }
 }
@@ -263,7 +190,7 @@ impl Leader {
     pub(crate) fn land(mut self) {
         self.landed = true;
         let member = &self.member;
-        take_off(&mut member.board.flights(), &member.key, &member.flight);
+        member.board.flights().take_off(&member.flight);
         self.member.flight.change(|state| {
             state.leading = false;
             state.over = true;
@@ -298,7 +225,6 @@ impl Leader {
     pub(crate) fn detacher(&self) -> Detacher {
         Detacher {
             board: self.member.board.clone(),
-            key: self.member.key.clone(),
             flight: Arc::downgrade(&self.member.flight),
         }
     }
@@ -319,7 +245,6 @@ impl Drop for Leader {
 #[derive(Debug)]
 pub(crate) struct Detacher {
     board: Board,
-    key: Key,
     flight: std::sync::Weak<Flight>,
 }
 
@@ -328,6 +253,6 @@ impl Detacher {
         let Some(flight) = self.flight.upgrade() else {
             return;
         };
-        take_off(&mut self.board.flights(), &self.key, &flight);
+        self.board.flights().take_off(&flight);
     }
 }

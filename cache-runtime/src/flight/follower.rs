@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::state::{Next, Stamp};
-use super::{Flight, Leader, Member, take_off};
+use super::{Flight, Leader, Member};
 
 /// See [`Leader::hurry`].
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl Follower {
             state.over
         });
         if over {
-            take_off(&mut member.board.flights(), &member.key, &member.flight);
+            member.board.flights().take_off(&member.flight);
         }
         member.flight.hurried.notify_waiters();
     }

@@ -1,0 +1,116 @@
+//! All flights of a cache, by their keys.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::{Boarded, Flight, Follower, Leader, Member};
+use crate::key::Key;
+
+/// All flights of a cache.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Board(Arc<Flights>);
+
+#[derive(Debug, Default)]
+struct Flights {
+    /// Each by its own key.
+    by_key: Mutex<HashTable<Arc<Flight>>>,
+    hasher: DefaultHashBuilder,
+    /// Read on every call, so that nothing is locked while nothing is loaded.
+    count: AtomicUsize,
+}
+
+/// The flights, locked; how many there are is told when they are left.
+pub(super) struct Locked<'a> {
+    by_key: MutexGuard<'a, HashTable<Arc<Flight>>>,
+    hasher: &'a DefaultHashBuilder,
+    count: &'a AtomicUsize,
+}
+
+impl Locked<'_> {
+    fn get(&self, key: &Key) -> Option<&Arc<Flight>> {
+        let place = self.hasher.hash_one(key);
+        self.by_key.find(place, |flight| flight.key == *key)
+    }
+
+    /// The flight of this key, and whether there was one.
+    fn get_or_begin(&mut self, key: &Key) -> (&Arc<Flight>, bool) {
+        let hasher = self.hasher;
+        let place = hasher.hash_one(key);
+        let is_it = |flight: &Arc<Flight>| flight.key == *key;
+        let place_of = |flight: &Arc<Flight>| hasher.hash_one(&flight.key);
+        match self.by_key.entry(place, is_it, place_of) {
+            Entry::Occupied(flight) => (flight.into_mut(), true),
+            Entry::Vacant(free) => {
+                let flight = Arc::new(Flight::new(key.clone()));
+                (free.insert(flight).into_mut(), false)
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &Key, which: impl Fn(&Arc<Flight>) -> bool) {
+        let place = self.hasher.hash_one(key);
+        let is_it = |flight: &Arc<Flight>| flight.key == *key && which(flight);
+        if let Ok(flight) = self.by_key.find_entry(place, is_it) {
+            flight.remove();
+        }
+    }
+
+    /// This flight, and not its successor.
+    pub(super) fn take_off(&mut self, flight: &Arc<Flight>) {
+        self.remove(&flight.key, |of_key| Arc::ptr_eq(of_key, flight));
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.count.store(self.by_key.len(), Ordering::Release);
+    }
+}
+
+impl Board {
+    /// The flight of this key, as its leader if there was none.
+    pub(crate) fn board(&self, key: &Key) -> Boarded {
+        let mut flights = self.flights();
+        let (flight, is_under_way) = flights.get_or_begin(key);
+        let member = self.member(flight);
+        match is_under_way {
+            true => Boarded::Follower(Follower::board(member)),
+            false => Boarded::Leader(Leader::new(member)),
+        }
+    }
+
+    /// Whether a flight of this key is under way. One that just begins may be missed: who reads what
+    /// is stored meets it on boarding.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        !self.is_empty() && self.flights().get(key).is_some()
+    }
+
+    /// Takes the flight of this key off the board: who comes now starts anew.
+    pub(crate) fn detach(&self, key: &Key) {
+        self.flights().remove(key, |_| true);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.count.load(Ordering::Acquire) == 0
+    }
+
+    pub(super) fn member(&self, flight: &Arc<Flight>) -> Member {
+        Member {
+            board: self.clone(),
+            flight: flight.clone(),
+        }
+    }
+
+    pub(super) fn flights(&self) -> Locked<'_> {
+        let by_key = self.0.by_key.lock();
+        Locked {
+            by_key: by_key.unwrap_or_else(PoisonError::into_inner),
+            hasher: &self.0.hasher,
+            count: &self.0.count,
+        }
+    }
+}
