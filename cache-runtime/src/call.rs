@@ -239,14 +239,17 @@ impl Search {
     }
 
     fn read(&mut self) -> Reading<'_> {
+        self.read_with(self.place.spec.stale.is_some())
+    }
+
+    /// With the time that is left of what is stored, or without.
+    fn read_with(&mut self, left: bool) -> Reading<'_> {
         self.watching = Watching::begin(&self.place);
-        let Place {
-            cache, key, spec, ..
-        } = &self.place;
+        let Place { cache, key, .. } = &self.place;
         let size = self.place.counters().sizes.expected();
         match self.watching {
             Some(_) => cache.store().get_watched(key, size),
-            None => cache.store().get(key, spec.stale.is_some(), size),
+            None => cache.store().get(key, left, size),
         }
     }
 

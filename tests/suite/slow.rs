@@ -146,3 +146,35 @@ fn a_value_that_drips_keeps_a_thread_for_one_deadline() {
     }
     proxy.flow();
 }
+
+#[test]
+fn a_thread_whose_connection_breaks_late_waits_for_one_deadline_in_all() {
+    #[read_through(name = "breaks-late", ttl = 600)]
+    fn value(n: u64) -> u64 {
+        n
+    }
+
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let config = Config::new(proxy.url()).response_timeout(DEADLINE);
+    let cache = Cache::new(config).unwrap();
+    let call = || {
+        let _inside = cache.enter();
+        Answer::of_sync(|| value(7), 7)
+    };
+    // The connection for threads is made behind the first of them, beside those of the lanes.
+    while server.connections() < 3 {
+        call();
+    }
+    proxy.swallow();
+    let answer = std::thread::scope(|scope| {
+        let calling = scope.spawn(call);
+        std::thread::sleep(DEADLINE * 9 / 10);
+        // Nobody answers on the next ones either.
+        proxy.swallow_new(true);
+        proxy.cut();
+        calling.join().unwrap()
+    });
+    assert!(answer.right);
+    assert!(answer.took < DEADLINE * 14 / 10, "{answer:?}");
+}

@@ -137,7 +137,8 @@ impl Search {
         match self.limit() {
             None => self.read().await,
             Some(limit) => {
-                let read = exec::within(limit, self.read()).await;
+                // With the time that is left, since a thread would block without it.
+                let read = exec::within(limit, self.read_with(true)).await;
                 read.unwrap_or_else(|| Err(Error::late()))
             }
         }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Arg, Cmd, Pipeline, RedisResult, Value};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
@@ -25,13 +25,13 @@ use super::health::Health;
 use super::lane::{Again, Lane};
 use super::link::{Carries, Link};
 use super::lone::Lone;
-use super::reads::Reads;
-use super::threads::Threads;
+use super::reads::{Reads, USUAL};
+use super::threads::{Read, Threads};
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
 use crate::size::{LARGE, Size};
-use crate::store::{Found, Reading};
+use crate::store::{Found, Reading, Waited};
 
 type ByRuntime = Mutex<HashMap<Id, Arc<Bundle>>>;
 
@@ -146,12 +146,14 @@ impl Lanes {
             return Reading::now(Err(error));
         }
         // What may be large has room made for it on the lanes, and a deadline as a whole.
-        if exec::is_waiting()
-            && !wanted.left
-            && wanted.size == Size::Small
-            && let Some(found) = self.threads.get(wanted.name)
-        {
-            return Reading::now(found);
+        if exec::is_waiting() && !wanted.left && wanted.size == Size::Small {
+            match self.threads.get(wanted.name) {
+                Read::Answer(found) => return Reading::now(found),
+                Read::Elsewhere(Some(since)) if since.elapsed() >= USUAL => {
+                    return Reading::Boxed(Box::pin(self.get_after(wanted, since)));
+                }
+                Read::Elsewhere(_) => {}
+            }
         }
         match self.last() {
             Some(bundle) => Reading::Together(bundle.to_read(wanted.size).get(wanted)),
@@ -170,6 +172,16 @@ impl Lanes {
             reads.get(Wanted { name, left, size }).await
         });
         reading.await?.unwrap_or_else(|| Err(late()))
+    }
+
+    /// The same for who has waited for an answer since then, and has one deadline in all.
+    async fn get_after(&self, wanted: Wanted<'_>, since: Instant) -> Result<Found, Error> {
+        let left = self.io().limit().saturating_sub(since.elapsed());
+        let found = exec::within(left, self.get_at_first(wanted)).await;
+        Ok(Found {
+            waited: Waited::Since(since),
+            ..found.unwrap_or_else(|| Err(late()))?
+        })
     }
 
     /// Sends commands together; one answer each.

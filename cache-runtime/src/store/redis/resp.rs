@@ -40,13 +40,25 @@ fn pack_number(number: usize, command: &mut Vec<u8>) {
     command.extend_from_slice(END);
 }
 
-/// The answer to one command: a string, a number, an error or nothing, or a list of such; none while it is
+/// The answer to a command that stands for itself, a string, a number, an error or nothing; none while it is
 /// not all there.
 pub(super) fn answer(bytes: &[u8]) -> Option<RedisResult<Value>> {
-    let answer = match bytes.first()? {
-        b'*' => list(bytes),
-        _ => piece(bytes, 0).map(|(piece, end)| (piece.value(), end)),
-    };
+    let answer = piece(bytes, 0).map(|(piece, end)| (piece.value(), end));
+    whole(answer, bytes)
+}
+
+/// The answer to a command that asks for so many: a list of as many of those, or an error.
+pub(super) fn answer_to_many(bytes: &[u8], count: usize) -> Option<RedisResult<Value>> {
+    match bytes.first()? {
+        b'-' => answer(bytes),
+        _ => whole(list(bytes, count), bytes),
+    }
+}
+
+fn whole(
+    answer: Result<(RedisResult<Value>, usize), No>,
+    bytes: &[u8],
+) -> Option<RedisResult<Value>> {
     match answer {
         // Nobody asked for any more.
         Ok((answer, end)) if end == bytes.len() => Some(answer),
@@ -78,9 +90,12 @@ impl Piece<'_> {
 }
 
 /// The list, and its end.
-fn list(bytes: &[u8]) -> Result<(RedisResult<Value>, usize), No> {
+fn list(bytes: &[u8], count: usize) -> Result<(RedisResult<Value>, usize), No> {
     let line = line(bytes, 0)?;
-    let count = length(&line[1..]).ok_or(No::Junk)?;
+    let said = line.strip_prefix(b"*").and_then(length);
+    if said != Some(count) {
+        return Err(No::Junk);
+    }
     let first = line.len() + END.len();
     // Nothing is copied before all of it is there.
     let mut end = first;
@@ -153,17 +168,6 @@ mod tests {
     }
 
     fn answers() -> impl Strategy<Value = Vec<u8>> {
-        let list = |answers: Vec<Vec<u8>>| {
-            let count = format!("*{}\r\n", answers.len()).into_bytes();
-            [count, answers.concat()].concat()
-        };
-        prop_oneof![
-            pieces(),
-            prop::collection::vec(pieces(), 0..10).prop_map(list)
-        ]
-    }
-
-    fn pieces() -> impl Strategy<Value = Vec<u8>> {
         let string = |value: Vec<u8>| {
             let mut answer = format!("${}\r\n", value.len()).into_bytes();
             answer.extend(value);
@@ -189,6 +193,22 @@ mod tests {
                 prop_assert!(answer(&bytes[..part]).is_none());
             }
             prop_assert_eq!(answer(&bytes).unwrap().unwrap(), by_the_library(&bytes));
+        }
+
+        #[test]
+        fn a_list_is_what_the_library_takes_it_for_and_has_as_many_as_were_asked_for(
+            pieces in prop::collection::vec(answers(), 0..10),
+        ) {
+            let count = pieces.len();
+            let bytes = [format!("*{count}\r\n").into_bytes(), pieces.concat()].concat();
+            for part in 0..bytes.len() {
+                prop_assert!(answer_to_many(&bytes[..part], count).is_none());
+            }
+            let list = answer_to_many(&bytes, count).unwrap();
+            prop_assert_eq!(list.unwrap(), by_the_library(&bytes));
+            prop_assert!(answer_to_many(&bytes, count + 1).unwrap().is_err());
+            prop_assert!(answer(&bytes).unwrap().is_err());
+            prop_assert!(answer_to_many(&[&bytes[..], b"+"].concat(), count).unwrap().is_err());
         }
 
         #[test]
@@ -220,10 +240,12 @@ mod tests {
 
         #[test]
         fn fuzzed_answers_are_what_the_library_takes_them_for_or_junk(bytes in changed(CORPUS)) {
-            match answer(&bytes) {
-                Some(Ok(answer)) => prop_assert_eq!(answer, by_the_library(&bytes)),
-                Some(Err(_)) => {}
-                None => prop_assert!(parse_redis_value(&bytes).is_err()),
+            for answer in [answer(&bytes), answer_to_many(&bytes, 2)] {
+                match answer {
+                    Some(Ok(answer)) => prop_assert_eq!(answer, by_the_library(&bytes)),
+                    Some(Err(_)) => {}
+                    None => prop_assert!(parse_redis_value(&bytes).is_err()),
+                }
             }
         }
     }
@@ -242,19 +264,29 @@ mod tests {
     #[test]
     fn nobody_waits_for_the_end_of_what_is_no_answer() {
         let endless = [b"-".to_vec(), vec![b'a'; LONGEST_LINE]].concat();
-        let junk: [&[u8]; 8] = [
+        let junk: [&[u8]; 6] = [
             b"HTTP/1.1 400 Bad Request\r\n",
             b"$x\r\n",
             b"$-2\r\n",
             b"$99999999999999999999\r\n",
-            b"*x\r\n",
-            b"*-1\r\n",
-            b"*1\r\n*1\r\n$1\r\na\r\n",
+            b"*1\r\n",
             &endless,
         ];
         for bytes in junk {
             assert!(answer(bytes).is_some_and(|answer| answer.is_err()));
         }
+        let junk: [&[u8]; 5] = [
+            b"*x\r\n",
+            b"*-1\r\n",
+            b"*1\r\n*1\r\n",
+            b"$1\r\na\r\n",
+            b"+OK\r\n",
+        ];
+        for bytes in junk {
+            assert!(answer_to_many(bytes, 1).is_some_and(|answer| answer.is_err()));
+        }
+        let error = answer_to_many(b"-LOADING it is\r\n", 1).unwrap().unwrap();
+        assert!(matches!(error, Value::ServerError(_)));
         assert!(answer(b"$3\r\nabcde\r\n").is_some_and(|answer| answer.is_err()));
     }
 }

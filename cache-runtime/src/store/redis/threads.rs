@@ -24,7 +24,7 @@ use super::failure::{told, unfit};
 use super::health::{AsOf, Health};
 use super::reads::USUAL;
 use super::replies::{bytes, list, string};
-use super::resp::{pack_get, pack_mget};
+use super::resp::{self, pack_get, pack_mget};
 use super::said::Said;
 use crate::error::Error;
 use crate::exec;
@@ -60,6 +60,13 @@ struct Held {
     command: Vec<u8>,
 }
 
+/// What a read of a thread came to.
+pub(super) enum Read {
+    Answer(Result<Found, Error>),
+    /// The lanes are to be asked, for who has waited here since then, if he has.
+    Elsewhere(Option<Instant>),
+}
+
 /// What stands under each of some keys.
 type Asked = Result<Vec<Option<Vec<u8>>>, Error>;
 
@@ -84,30 +91,36 @@ impl Threads {
         })
     }
 
-    /// What stands under a key, by blocking this thread; none if it is to be asked by way of the
-    /// lanes.
-    pub(super) fn get(self: &Arc<Self>, name: OnServer<'_>) -> Option<Result<Found, Error>> {
+    /// What stands under a key, by blocking this thread.
+    pub(super) fn get(self: &Arc<Self>, name: OnServer<'_>) -> Read {
         if !self.connected.load(Ordering::Acquire) {
             self.connect_behind();
-            return None;
+            return Read::Elsewhere(None);
         }
-        match self.take_turn(name) {
-            Turn::Alone(leading) => leading.ask_alone(name),
-            Turn::First(batch) => self.wait_to_lead(&batch, name),
+        let turn = self.take_turn(name);
+        let came = Instant::now();
+        let found = match turn {
+            Turn::Alone(leading) => leading.ask_alone(name, came),
+            Turn::First(batch) => self.wait_to_lead(&batch, name, came),
             Turn::Wait(batch, place) => {
-                let came = Instant::now();
-                let answer = batch.wait(place)?;
-                Some(answer.map(|json| found(json, came)))
+                let answer = batch.wait(place);
+                answer.map(|answer| answer.map(|json| found(json, came)))
             }
-        }
+        };
+        found.map_or(Read::Elsewhere(Some(came)), Read::Answer)
     }
 
     /// Waits for the lead, and leads. Nobody of the batch waits if the lead does not come for so long: the
     /// connection has one command on its way at a time, and where that is slow, nobody waits first for it
     /// and then for his own.
-    fn wait_to_lead(&self, batch: &Arc<Batch>, name: OnServer<'_>) -> Option<Result<Found, Error>> {
-        if batch.leads_by(Instant::now() + USUAL) || !self.give_up(batch) {
-            return self.lead(name);
+    fn wait_to_lead(
+        &self,
+        batch: &Arc<Batch>,
+        name: OnServer<'_>,
+        came: Instant,
+    ) -> Option<Result<Found, Error>> {
+        if batch.leads_by(came + USUAL) || !self.give_up(batch) {
+            return self.lead(name, came);
         }
         None
     }
@@ -154,7 +167,7 @@ impl Threads {
     }
 
     /// By the first of those who waited longest.
-    fn lead(&self, name: OnServer<'_>) -> Option<Result<Found, Error>> {
+    fn lead(&self, name: OnServer<'_>, came: Instant) -> Option<Result<Found, Error>> {
         let (mut leading, open) = {
             let mut queue = self.queue();
             let held = queue.held.take();
@@ -165,17 +178,17 @@ impl Threads {
             (leading, queue.waiting.pop_front())
         };
         let open = open?;
+        let now = Instant::now();
         if open.count == 1 {
-            return leading.ask_alone(name);
+            return leading.ask_alone(name, now);
         }
         let others = Others::of(open.batch);
-        let now = Instant::now();
         let asked = leading.ask_for(&open.names, open.count, now);
         // The next one is on its way while these answers are given out.
         drop(leading);
         let mut asked = asked?;
         let own = match &mut asked {
-            Ok(answers) => Ok(found(answers.first_mut()?.take(), now)),
+            Ok(answers) => Ok(found(answers.first_mut()?.take(), came)),
             Err(error) => Err(error.clone()),
         };
         others.answer(asked);
@@ -209,9 +222,12 @@ impl Threads {
         let _ = exec::spawn_on_io(connecting);
     }
 
-    /// Connects; afterwards, another may be tried for. None where threads always read by way of the
-    /// lanes.
+    /// Connects; afterwards, another may be tried for. None where threads read by way of the lanes from now
+    /// on.
     fn connect(self: &Arc<Self>) -> Option<Weak<Self>> {
+        if self.queue().closed {
+            return None;
+        }
         let as_of = self.health.as_of();
         match self.connector.connect_blocking()? {
             Ok(connection) => {
@@ -253,9 +269,8 @@ struct Leading<'a> {
 }
 
 impl Leading<'_> {
-    fn ask_alone(mut self, name: OnServer<'_>) -> Option<Result<Found, Error>> {
-        let now = Instant::now();
-        match self.ask(|command| pack_get(name, command), now)? {
+    fn ask_alone(mut self, name: OnServer<'_>, now: Instant) -> Option<Result<Found, Error>> {
+        match self.ask(|command| pack_get(name, command), resp::answer, now)? {
             // Nearly always. The rest is moved about more than once.
             Ok(Value::BulkString(json)) => Some(Ok(found(Some(json), now))),
             answer => Some(string(answer).map(|json| found(json, now))),
@@ -265,7 +280,8 @@ impl Leading<'_> {
     /// `names` as they go over the wire, so many.
     fn ask_for(&mut self, names: &[u8], count: usize, now: Instant) -> Option<Asked> {
         let pack = |command: &mut Vec<u8>| pack_mget(names, count, command);
-        let values = self.ask(pack, now)?.map_err(told).and_then(list);
+        let parse = |bytes: &[u8]| resp::answer_to_many(bytes, count);
+        let values = self.ask(pack, parse, now)?.map_err(told).and_then(list);
         let values = values.and_then(|values| match values.len() == count {
             true => values.into_iter().map(bytes).collect(),
             false => Err(unfit()),
@@ -274,7 +290,12 @@ impl Leading<'_> {
     }
 
     /// None if it is to be asked by way of the lanes, which also find out what is wrong.
-    fn ask(&mut self, pack: impl FnOnce(&mut Vec<u8>), now: Instant) -> Option<RedisResult<Value>> {
+    fn ask(
+        &mut self,
+        pack: impl FnOnce(&mut Vec<u8>),
+        parse: impl Fn(&[u8]) -> Option<RedisResult<Value>>,
+        now: Instant,
+    ) -> Option<RedisResult<Value>> {
         let health = &self.threads.health;
         let mut held = self.held.take()?;
         if held.as_of != health.as_of() {
@@ -282,7 +303,7 @@ impl Leading<'_> {
         }
         held.command.clear();
         pack(&mut held.command);
-        match Said::by(held.connection.ask(&held.command, now), health) {
+        match Said::by(held.connection.ask(&held.command, parse, now), health) {
             Said::Answer(answer) => {
                 self.held = Some(held);
                 Some(answer)

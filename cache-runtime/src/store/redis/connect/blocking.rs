@@ -58,11 +58,17 @@ impl Blocking {
         Ok(Self { wire, limit })
     }
 
-    /// The answer to a command that is sent now, which may be an error of the server. After any other error
-    /// the connection is of no use any more: what is late would be taken for the next answer.
-    pub(in super::super) fn ask(&mut self, command: &[u8], now: Instant) -> RedisResult<Value> {
+    /// The answer to a command that is sent now, as `parse` finds it in what came, which may be an error of
+    /// the server. After any other error the connection is of no use any more: what is late would be taken
+    /// for the next answer.
+    pub(in super::super) fn ask(
+        &mut self,
+        command: &[u8],
+        parse: impl Fn(&[u8]) -> Option<RedisResult<Value>>,
+        now: Instant,
+    ) -> RedisResult<Value> {
         match &mut self.wire {
-            Wire::Own(own) => own.ask(command, now, self.limit),
+            Wire::Own(own) => own.ask(command, parse, now, self.limit),
             Wire::Tls(connection) => {
                 let answer = connection.req_packed_command(command)?;
                 match now.elapsed() > self.limit {
@@ -87,21 +93,33 @@ impl Own {
         let bytes = vec![0; ROOM];
         let mut own = Self { socket, bytes };
         for command in login(info) {
-            let answer = own.ask(&command.get_packed_command(), Instant::now(), limit);
+            let command = command.get_packed_command();
+            let answer = own.ask(&command, resp::answer, Instant::now(), limit);
             answer.and_then(Value::extract_error)?;
         }
         Ok(own)
     }
 
-    fn ask(&mut self, command: &[u8], now: Instant, limit: Duration) -> RedisResult<Value> {
+    fn ask(
+        &mut self,
+        command: &[u8],
+        parse: impl Fn(&[u8]) -> Option<RedisResult<Value>>,
+        now: Instant,
+        limit: Duration,
+    ) -> RedisResult<Value> {
         let mut within = Within {
             socket: &mut self.socket,
             end: now + limit,
             writes: 0,
             reads: 0,
+            looked: false,
         };
         within.write_all(command)?;
-        let answer = read_answer(&mut within, &mut self.bytes)?;
+        if command.len() > ROOM {
+            // One write may have taken most of the time.
+            within.reads += 1;
+        }
+        let answer = read_answer(&mut within, &mut self.bytes, parse)?;
         let (writes, reads) = (within.writes, within.reads);
         // Nearly always it was one of each.
         if writes > 1 {
@@ -114,11 +132,13 @@ impl Own {
     }
 }
 
-fn read_answer(within: &mut Within<'_>, bytes: &mut Vec<u8>) -> RedisResult<Value> {
-    bytes.truncate(ROOM);
-    bytes.shrink_to(ROOM);
+fn read_answer(
+    within: &mut Within<'_>,
+    bytes: &mut Vec<u8>,
+    parse: impl Fn(&[u8]) -> Option<RedisResult<Value>>,
+) -> RedisResult<Value> {
     let mut filled = 0;
-    loop {
+    let answer = loop {
         if filled == bytes.len() {
             bytes.resize(2 * filled, 0);
         }
@@ -126,10 +146,13 @@ fn read_answer(within: &mut Within<'_>, bytes: &mut Vec<u8>) -> RedisResult<Valu
             0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
             read => filled += read,
         }
-        if let Some(answer) = resp::answer(&bytes[..filled]) {
-            return answer;
+        if let Some(answer) = parse(&bytes[..filled]) {
+            break answer;
         }
-    }
+    };
+    bytes.truncate(ROOM);
+    bytes.shrink_to(ROOM);
+    answer
 }
 
 /// A socket until a moment. It has the whole time as its own limit for what is written first and read
@@ -139,6 +162,8 @@ struct Within<'a> {
     end: Instant,
     writes: u32,
     reads: u32,
+    /// What came until the end was looked at.
+    looked: bool,
 }
 
 impl Within<'_> {
@@ -150,6 +175,16 @@ impl Within<'_> {
             false => Ok(left),
         }
     }
+
+    /// The same for a read. At the end what is there already is looked at once, in no time: where this
+    /// process was stopped, the answer did not come late.
+    fn left_to_read(&mut self) -> io::Result<Duration> {
+        const NO_TIME: Duration = Duration::from_micros(1);
+        match self.left() {
+            Err(_) if !std::mem::replace(&mut self.looked, true) => Ok(NO_TIME),
+            left => left,
+        }
+    }
 }
 
 impl Read for Within<'_> {
@@ -157,7 +192,8 @@ impl Read for Within<'_> {
         loop {
             self.reads += 1;
             if self.reads > 1 {
-                self.socket.set_read_timeout(self.left()?)?;
+                let left = self.left_to_read()?;
+                self.socket.set_read_timeout(left)?;
             }
             match self.socket.read(into) {
                 // This process was stopped and goes on
