@@ -147,3 +147,70 @@ impl Drop for Others {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A batch of three, and what the two who wait in it are told.
+    fn told(tell: impl FnOnce(Others)) -> [Option<Result<Option<Vec<u8>>, Error>>; 2] {
+        let mut open = Open::of(OnServer::whole("a"));
+        let places = [
+            open.join(OnServer::whole("b")),
+            open.join(OnServer::whole("c")),
+        ];
+        let batch = open.batch;
+        thread::scope(|scope| {
+            let wait = |place| {
+                let batch = &batch;
+                scope.spawn(move || batch.wait(place))
+            };
+            let waiting = places.map(wait);
+            tell(Others::of(batch.clone()));
+            waiting.map(|waiting| waiting.join().unwrap())
+        })
+    }
+
+    #[test]
+    fn each_is_told_what_stands_under_its_own_key() {
+        let answers = vec![Some(b"1".to_vec()), Some(b"2".to_vec()), None];
+        let [second, third] = told(|others| others.answer(Ok(answers)));
+        assert_eq!(second.unwrap().unwrap(), Some(b"2".to_vec()));
+        assert_eq!(third.unwrap().unwrap(), None);
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_for_who_leads_and_leaves() {
+        let [second, third] = told(drop);
+        assert!(second.is_none() && third.is_none());
+    }
+
+    #[test]
+    fn the_first_leads_once_it_is_told_and_not_before() {
+        let batch = Batch::default();
+        assert!(!batch.leads_by(Instant::now()));
+        batch.let_lead();
+        assert!(batch.leads() && batch.leads_by(Instant::now()));
+
+        let batch = &Batch::default();
+        thread::scope(|scope| {
+            let in_an_hour = Instant::now() + Duration::from_secs(3600);
+            let first = scope.spawn(move || batch.leads_by(in_an_hour));
+            batch.let_lead();
+            batch.wake_first();
+            assert!(first.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_batch_takes_as_many_as_a_read_of_many_may_ask_for() {
+        let mut open = Open::of(OnServer::whole("first"));
+        while !open.is_full() {
+            open.join(OnServer::whole("next"));
+        }
+        assert_eq!(open.count, MOST_KEYS);
+    }
+}
