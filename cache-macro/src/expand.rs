@@ -12,6 +12,7 @@ use syn::Path;
 mod behind;
 mod call;
 mod companion;
+mod facts;
 mod inline;
 mod signature;
 mod verbs;

@@ -30,9 +30,13 @@ pub enum Step<R> {
 
 /// The answer to a call of an async function with the option `near`, if a copy of it is in this process. It
 /// stands in the annotated function, before there is a future of the rest.
-pub fn at_hand<R>(mut call: Call, codec: Codec<R>) -> ControlFlow<R, (Call, Codec<R>)> {
-    match near(&mut call, Flow::Async, &codec) {
-        None => ControlFlow::Continue((call, codec)),
+pub fn at_hand<R>(call: Call, codec: Codec<R>) -> ControlFlow<R, (Call, Codec<R>)> {
+    copied(call, Flow::Async, &codec).map_continue(|call| (call, codec))
+}
+
+fn copied<R>(mut call: Call, flow: Flow, codec: &Codec<R>) -> ControlFlow<R, Call> {
+    match near(&mut call, flow, codec) {
+        None => ControlFlow::Continue(call),
         Some(returned) => {
             call.recycle();
             ControlFlow::Break(returned)
@@ -141,11 +145,11 @@ fn wait_for_search(search: Box<Search>) -> Looked {
 }
 
 /// Looks for an answer, for a sync function: on a thread with a runtime or without.
-pub fn lookup_sync<R>(mut call: Call, codec: Codec<R>) -> Step<R> {
-    if let Some(returned) = near(&mut call, Flow::Sync, &codec) {
-        call.recycle();
-        return Step::Done(returned);
-    }
+pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
+    let call = match copied(call, Flow::Sync, &codec) {
+        ControlFlow::Break(returned) => return Step::Done(returned),
+        ControlFlow::Continue(call) => call,
+    };
     let mut looked = look_sync(call);
     loop {
         let again = match step(looked, codec) {

@@ -2,7 +2,7 @@
 
 use super::call::{self, Given};
 use super::verbs::Verbs;
-use super::{ours_on, signature, wrapper};
+use super::{facts, ours_on, signature};
 use crate::plan::{Companion, Passing, Plan};
 use crate::target::Body;
 use proc_macro2::{Span, TokenStream};
@@ -108,8 +108,8 @@ fn internals(plan: &Plan, companion: &Companion) -> TokenStream {
     let rt = plan.runtime(span);
     let (vis, returns) = (&plan.target.vis, &plan.target.returns);
     let (params, bounds) = signature::generics(&plan.target.sig.generics);
-    let spec = wrapper::spec(plan);
-    let codec = wrapper::codec(plan);
+    let spec = facts::spec(plan);
+    let codec = facts::codec(plan);
     let (given, taken) = match companion.passing {
         Passing::Owned => (Given::Loosely, signature::params(plan, &companion.params)),
         Passing::Shared | Passing::Borrowed => (

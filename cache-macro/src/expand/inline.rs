@@ -1,7 +1,8 @@
 //! The function with its body within.
 
 use super::call::{self, Given};
-use super::wrapper::{codec, spec, story};
+use super::facts::{codec, spec};
+use super::wrapper::story;
 use super::{ours_on, signature, user_span};
 use crate::plan::Plan;
 use crate::target::Flow;

@@ -1,12 +1,12 @@
 //! The function itself: looks its answer up, and runs the body if there is none.
 
 use super::call::{self, Given};
+use super::facts::policy;
 use super::{behind, ours, ours_on, signature, user_span};
-use crate::plan::{Companion, Name, Passing, Plan, Setting, StoreIf, Ttl};
+use crate::plan::{Companion, Passing, Plan, StoreIf, Ttl};
 use crate::target::Flow;
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::{Expr, Type};
 
 /// A function with a companion.
@@ -287,76 +287,4 @@ fn shown(closure: &Expr, value: &Type) -> (TokenStream, TokenStream) {
     let value = Ident::new("__value", span);
     let called = quote_spanned!(ours_on(closure)=> (#closure)(#value));
     (shown, called)
-}
-
-/// Which part of the return value is kept: found out by the compiler, whatever alias it stands
-/// under.
-fn policy(plan: &Plan) -> TokenStream {
-    let span = ours_on(&plan.target.returns);
-    let (imports, policy) = (imports(plan), ask_for_policy(plan));
-    quote_spanned!(span=> { #imports #policy })
-}
-
-/// The only place that asks anything of the return type, shown at the return type.
-pub(super) fn codec(plan: &Plan) -> TokenStream {
-    let returns = &plan.target.returns;
-    let span = ours_on(returns);
-    let (krate, rt) = (plan.krate(span), plan.runtime(span));
-    let asked = quote_spanned!(user_span(returns)=> _);
-    let (imports, policy) = (imports(plan), ask_for_policy(plan));
-    let codec = quote_spanned! {span=>
-        <#asked as #krate::Cacheable>::codec::<#returns, _>(#policy)
-    };
-    let codec = match plan.near {
-        false => codec,
-        true => quote_spanned!(span=> <#asked as #rt::NearValue>::near(#policy, #codec)),
-    };
-    quote_spanned!(span=> { #imports #codec })
-}
-
-fn imports(plan: &Plan) -> TokenStream {
-    let span = Span::mixed_site();
-    let rt = plan.runtime(span);
-    quote_spanned! {span=>
-        #[allow(unused_imports)]
-        use #rt::{OkFallback as _, SomeFallback as _};
-    }
-}
-
-fn ask_for_policy(plan: &Plan) -> TokenStream {
-    let returns = &plan.target.returns;
-    let span = ours_on(returns);
-    let rt = plan.runtime(span);
-    quote_spanned!(span=> #rt::Probe::<#returns>::new().ok().some())
-}
-
-pub(super) fn spec(plan: &Plan) -> TokenStream {
-    let span = Span::mixed_site();
-    let rt = plan.runtime(span);
-    let name = match &plan.name {
-        Name::Given(name) => name.to_token_stream(),
-        Name::Path(function) => {
-            quote_spanned!(span=> #rt::core::concat!(#rt::core::module_path!(), "::", #function))
-        }
-    };
-    let settings = plan.settings.iter().map(|setting| match setting {
-        Setting::Version(version) => {
-            let span = ours(version.span());
-            quote_spanned!(span=> .version({ #version } as u64))
-        }
-        Setting::Ttl(millis) => quote!(.ttl_millis(#millis)),
-        Setting::StoreNone => quote!(.none()),
-        Setting::StoreNoneFor(millis) => quote!(.none_millis(#millis)),
-        Setting::Jitter(percent) => quote!(.jitter_percent(#percent)),
-        Setting::Stale(millis) => quote!(.stale_millis(#millis)),
-        Setting::NoLease => quote!(.no_lease()),
-        Setting::Lease(millis) => quote!(.lease_millis(#millis)),
-        Setting::Follow(millis) => quote!(.follow_millis(#millis)),
-        Setting::Near => quote!(.near()),
-        Setting::NearFor(millis) => quote!(.near_millis(#millis)),
-    });
-    quote_spanned! {span=>
-        static __SPEC: #rt::Spec =
-            #rt::Spec::new(#name, #rt::core::file!(), #rt::core::line!()) #(#settings)*;
-    }
 }

@@ -204,13 +204,4 @@ mod tests {
             assert!(first.join().unwrap());
         });
     }
-
-    #[test]
-    fn a_batch_takes_as_many_as_a_read_of_many_may_ask_for() {
-        let mut open = Open::of(OnServer::whole("first"));
-        while !open.is_full() {
-            open.join(OnServer::whole("next"));
-        }
-        assert_eq!(open.count, MOST_KEYS);
-    }
 }
