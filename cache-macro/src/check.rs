@@ -15,10 +15,16 @@ mod behind;
 mod companion;
 mod function;
 mod key;
+mod parameters;
 
 use arguments::Arguments;
 
-pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Option<Plan> {
+pub(crate) fn check(
+    mut args: Args,
+    target: Target,
+    item: u64,
+    errors: &mut Errors,
+) -> Option<Plan> {
     let is_method = is_method(&args, &target);
     function::check(&target, errors);
     companion_option(&args, is_method, &target, errors);
@@ -43,7 +49,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
     let near = !matches!(args.near, Near::Off);
     let store_if = args.store_if.map(|test| store_if(test, &target));
     let name = args.name.map_or_else(
-        || Name::Path(target.sig.ident.unraw().to_string()),
+        || Name::Path(target.sig.ident.unraw().to_string(), item),
         Name::Given,
     );
     Some(Plan {

@@ -5,6 +5,7 @@ use crate::check::check;
 use crate::error::Errors;
 use crate::plan::{Home, Plan};
 use crate::target::Target;
+use crate::tokens;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Path;
@@ -22,9 +23,10 @@ mod wrapper;
 /// it is reported.
 pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
+    let hash = tokens::hash([&options, &item]);
     let args = Args::parse(options, &mut errors);
     let target = errors.note(Target::parse(&item));
-    if let Some(plan) = target.and_then(|target| check(args, target, &mut errors)) {
+    if let Some(plan) = target.and_then(|target| check(args, target, hash, &mut errors)) {
         return expand(&plan);
     }
     let mut output = item;

@@ -2,7 +2,7 @@
 
 use crate::target::Target;
 use proc_macro2::Ident;
-use syn::{Expr, LitStr, Member, Pat, Path, Type};
+use syn::{Expr, Generics, LitStr, Member, Pat, Path, Type};
 
 pub(crate) struct Plan {
     pub(crate) krate: Path,
@@ -49,8 +49,8 @@ pub(crate) enum Home {
 
 /// The first part of every key.
 pub(crate) enum Name {
-    /// The path of the function.
-    Path(String),
+    /// The path of the function, and a hash of the function as it is written.
+    Path(String, u64),
     Given(LitStr),
 }
 
@@ -75,8 +75,12 @@ pub(crate) struct Call {
     pub(crate) bindings: Vec<Binding>,
     /// `cache`: at most one.
     pub(crate) cache: Option<Expr>,
+    /// The type parameters that begin the key.
+    pub(crate) types: Vec<Ident>,
     /// `impl Trait` arguments in the key: their types are part of it.
     pub(crate) opaque: Vec<Param>,
+    /// Whether there are type parameters that are no part of the key.
+    pub(crate) is_partial: bool,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -100,6 +104,8 @@ pub(crate) enum Part {
     /// The mark before a part.
     Separate,
     Text(String),
+    /// A type parameter that the key names.
+    Type(Ident),
     Whole(Param),
     /// A variable of a binding.
     Bound(Ident),
@@ -150,6 +156,10 @@ pub(crate) struct Companion {
     pub(crate) params: Vec<Param>,
     pub(crate) passing: Passing,
     pub(crate) many: Many,
+    /// The parameters of the key.
+    pub(crate) generics: Generics,
+    /// The same for `put`, whose `ttl` may look at more arguments.
+    pub(crate) put_generics: Generics,
     /// What `put` takes beside the value.
     pub(crate) put_params: Vec<Param>,
     pub(crate) put_value: PutValue,

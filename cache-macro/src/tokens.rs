@@ -55,6 +55,41 @@ pub(crate) fn mention_self_type(tokens: TokenStream) -> bool {
     })
 }
 
+/// A hash of the tokens as they are written, whatever stands between them: FNV-1a, which is the same
+/// in every build.
+pub(crate) fn hash(all: [&TokenStream; 2]) -> u64 {
+    fn add(hash: &mut u64, text: &str) {
+        // What ends a text is no part of one.
+        for byte in text.bytes().chain([0xff]) {
+            *hash = (*hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    fn add_all(hash: &mut u64, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => {
+                    let (open, close) = match group.delimiter() {
+                        Delimiter::Parenthesis => ("(", ")"),
+                        Delimiter::Brace => ("{", "}"),
+                        Delimiter::Bracket => ("[", "]"),
+                        Delimiter::None => ("", ""),
+                    };
+                    add(hash, open);
+                    add_all(hash, group.stream());
+                    add(hash, close);
+                }
+                token => add(hash, &token.to_string()),
+            }
+        }
+    }
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    for tokens in all {
+        add_all(&mut hash, tokens.clone());
+        add(&mut hash, "");
+    }
+    hash
+}
+
 /// The first `static` of an item; `'static` is none.
 pub(crate) fn find_static(tokens: TokenStream) -> Option<Ident> {
     let mut after_quote = false;

@@ -18,4 +18,4 @@ pub use crate::key::{CacheKey, KeyArg, KeyWriter};
 pub use crate::lookup::{Lookup, Step, at_hand, looking, lookup, lookup_sync};
 pub use crate::request::Call;
 pub use crate::slot::{Loading, Slot, as_it_is};
-pub use crate::spec::Spec;
+pub use crate::spec::{Spec, Types};

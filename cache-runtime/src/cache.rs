@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind, Listeners, Listening};
 use crate::exec;
 use crate::flight::Board;
-use crate::key::Key;
+use crate::key::{Key, Prefix};
 use crate::lost::Lost;
 use crate::near::Near;
 use crate::owed::Owed;
@@ -52,6 +52,7 @@ pub struct Cache {
 
 struct Shared {
     config: Config,
+    prefix: Prefix,
     store: Store,
     ledger: Ledger,
     board: Board,
@@ -122,6 +123,7 @@ impl Cache {
         Self {
             shared: Arc::new(Shared {
                 ledger: Ledger::new(&config.prefix),
+                prefix: Prefix::new(&config.prefix),
                 config,
                 store,
                 board: Board::default(),
@@ -247,8 +249,8 @@ impl Cache {
         &self.shared.ledger
     }
 
-    pub(crate) fn prefix(&self) -> &str {
-        &self.shared.config.prefix
+    pub(crate) fn prefix(&self) -> &Prefix {
+        &self.shared.prefix
     }
 
     /// The key as this cache has it, if it can be used.

@@ -109,7 +109,7 @@ enum Next {
 fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
     let spec = call.spec();
     let request = call.asked(flow).take();
-    call.claim_name();
+    let is_ambiguous = call.is_ambiguous();
     let (cache, key) = call.resolve();
     if let Some(Request::Address(report)) = request {
         report.set((spec, cache, key));
@@ -124,7 +124,7 @@ fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
         return looked(past(None, report));
     };
     let place = Place::new(cache, key, spec);
-    if !place.is_usable() || body::is_loading(&place) {
+    if is_ambiguous || !place.is_usable() || body::is_loading(&place) {
         return looked(past(Some(place), report));
     }
     if matches!(request, Some(Request::Refresh)) {

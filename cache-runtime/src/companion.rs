@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::exec;
 use crate::json::{Codec, Decode, Stored};
 use crate::keep::Inner;
-use crate::key::Key;
+use crate::key::{Key, Prefix};
 use crate::load::{keep_time, time_to_live};
 use crate::request::Call;
 use crate::store::Invalidated;
@@ -28,7 +28,7 @@ pub type Op<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 pub fn key(call: Call) -> String {
     match call.of_companion().resolve() {
         (Some(cache), key) => key.on_server(cache.prefix()),
-        (None, key) => key.on_server(&Config::new("").prefix),
+        (None, key) => key.on_server(&Prefix::new(&Config::new("").prefix)),
     }
 }
 

@@ -119,8 +119,10 @@ impl Config {
     }
 
     /// The first part of every key, `cache` by default, so that a shared server can tell
-    /// applications apart (and an ACL can: `~shop:*`). Empty for none. Braces are refused, since
-    /// a cluster would put all keys into one slot.
+    /// applications apart (and an ACL can: `~shop:*`). It ends with `:` in a key, or with `::` if it
+    /// holds `:` itself. An empty one writes nothing: then no other cache of the server may have the
+    /// name of one of its functions for a prefix. Braces are refused, since a cluster would put all
+    /// keys into one slot.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self

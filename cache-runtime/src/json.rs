@@ -77,6 +77,7 @@ impl<T: Serialize + DeserializeOwned> Cacheable for T {
                 }
             },
             copies: None,
+            value: std::any::type_name::<Self>,
         }
     }
 }
@@ -93,6 +94,8 @@ pub struct Codec<R> {
     /// With the option `near`. Behind one pointer, since the future of every annotated function holds
     /// a codec.
     pub(crate) copies: Option<fn() -> Copies<R>>,
+    /// The name of the type that is written.
+    pub(crate) value: fn() -> &'static str,
 }
 
 pub(crate) type Encoded = Result<Vec<u8>, Error>;

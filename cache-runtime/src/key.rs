@@ -7,6 +7,7 @@
 //! `Some(x)`, a lone `%` for the empty text.
 
 mod part;
+mod prefix;
 mod writer;
 
 use std::fmt;
@@ -15,8 +16,9 @@ use std::io::Write;
 use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 
 pub use self::part::{CacheKey, KeyArg};
+pub(crate) use self::prefix::Prefix;
 pub use self::writer::KeyWriter;
-pub(crate) use self::writer::{MOST_SPARE, is_plain};
+pub(crate) use self::writer::MOST_SPARE;
 
 /// A key of the cache, built by hand and encoded as the attribute encodes its own.
 ///
@@ -55,6 +57,29 @@ impl Key {
         }
     }
 
+    /// This key with the option `version` of an annotated function. Zero is no version.
+    ///
+    /// ```
+    /// # use cache_runtime::Key;
+    /// let key = Key::new("profile").version(3).part(&7);
+    /// assert_eq!(key.to_string(), "profile@3:7");
+    /// ```
+    #[must_use]
+    pub fn version(self, version: u64) -> Self {
+        // A name holds no colon, so the first one is before the parts.
+        let (name, parts) = self
+            .text
+            .split_at(self.text.find(':').unwrap_or(self.text.len()));
+        let mut writer = KeyWriter::default();
+        writer.encoded(name);
+        writer.version(version);
+        writer.encoded(parts);
+        Self {
+            text: writer.finish().text,
+            raw: self.raw,
+        }
+    }
+
     /// A key as the server has it, which takes no prefix.
     pub(crate) fn raw(text: &str) -> Self {
         Self {
@@ -73,40 +98,27 @@ impl Key {
 
     /// This key in a cache with this prefix, where one key has one form: raw text that begins with
     /// the prefix is the key that the rest of it encodes.
-    pub(crate) fn under(self, prefix: &str) -> Self {
+    pub(crate) fn under(self, prefix: &Prefix) -> Self {
         if !self.raw {
             return self;
         }
-        let rest = match prefix {
-            "" => Some(self.text.as_str()),
-            _ => self
-                .text
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.strip_prefix(':')),
-        };
-        match rest {
-            Some(rest) => Self {
-                text: rest.to_owned(),
-                raw: false,
-            },
+        match prefix.strip(&self.text) {
+            Some(rest) => Self::of_parts(rest),
             None => self,
         }
     }
 
-    /// Where the token of a refresh of this key's value stands. Its braces put it into the same
-    /// slot of a cluster, which hashes what is in the first braces, or else the whole key. No name
-    /// and no part holds a brace of its own, so it is nobody's key.
-    pub(crate) fn refresh_on_server(&self, prefix: &str) -> String {
+    /// The key of the refresh token of this key's value. Its braces put it into the same slot of a
+    /// cluster, which hashes what is in the first braces, or else the whole key. No name and no
+    /// part holds a brace of its own, so it is nobody's key.
+    pub(crate) fn refresh_on_server(&self, prefix: &Prefix) -> String {
         let whole = self.on_server(prefix);
-        let prefix = if prefix.is_empty() {
-            String::new()
-        } else {
-            format!("{prefix}:")
-        };
+        let prefix = prefix.as_str();
+        // Only a key by hand can hold a brace.
         match hash_tag(&whole) {
-            None => format!("{prefix}refresh:{{{whole}}}"),
-            // Only a key by hand can have one.
             Some(tag) => format!("{prefix}refresh:{{{tag}}}:{whole}"),
+            None if whole.contains(['{', '}']) => format!("{prefix}refresh:{{}}:{whole}"),
+            None => format!("{prefix}refresh:{{{whole}}}"),
         }
     }
 
@@ -119,15 +131,14 @@ impl Key {
     }
 
     /// The key as the server sees it, under this prefix.
-    pub(crate) fn on_server(&self, prefix: &str) -> String {
+    pub(crate) fn on_server(&self, prefix: &Prefix) -> String {
         self.under_prefix(prefix).to_string()
     }
 
     /// The same, not put together yet.
-    pub(crate) fn under_prefix<'a>(&'a self, prefix: &'a str) -> OnServer<'a> {
-        let prefix = (!self.raw && !prefix.is_empty()).then_some(prefix);
+    pub(crate) fn under_prefix<'a>(&'a self, prefix: &'a Prefix) -> OnServer<'a> {
         OnServer {
-            prefix,
+            prefix: if self.raw { "" } else { prefix.as_str() },
             rest: &self.text,
         }
     }
@@ -141,7 +152,12 @@ impl Key {
         (!self.raw).then_some(&self.text)
     }
 
-    pub(crate) fn len_on_server(&self, prefix: &str) -> usize {
+    /// Its length without the prefix, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(crate) fn len_on_server(&self, prefix: &Prefix) -> usize {
         self.under_prefix(prefix).len()
     }
 
@@ -156,7 +172,7 @@ impl Key {
 /// them into a buffer anyway.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OnServer<'a> {
-    prefix: Option<&'a str>,
+    prefix: &'a str,
     rest: &'a str,
 }
 
@@ -164,16 +180,13 @@ impl<'a> OnServer<'a> {
     /// A key that was put together.
     pub(crate) fn whole(key: &'a str) -> Self {
         Self {
-            prefix: None,
+            prefix: "",
             rest: key,
         }
     }
 
-    fn pieces(self) -> [&'a str; 3] {
-        match self.prefix {
-            Some(prefix) => [prefix, ":", self.rest],
-            None => ["", "", self.rest],
-        }
+    fn pieces(self) -> [&'a str; 2] {
+        [self.prefix, self.rest]
     }
 
     pub(crate) fn len(self) -> usize {

@@ -287,7 +287,7 @@ impl Load {
             return;
         };
         if place.counters().is_first_unstorable() {
-            let function = place.spec.name;
+            let function = place.spec.name();
             tracing::warn!(function, "a value is returned but not stored: {why}");
         }
     }

@@ -50,7 +50,7 @@ impl Place {
     pub(crate) fn tell(&self, kind: EventKind) {
         self.counters.add(kind);
         let elapsed = || self.elapsed();
-        self.cache.tell(kind, self.spec.name, &self.key, elapsed);
+        self.cache.tell(kind, self.spec.name(), &self.key, elapsed);
     }
 
     /// Whether the cache may be asked for this value, here and now.

@@ -6,7 +6,7 @@ use crate::address::{Asked, Flow};
 use crate::cache::Cache;
 use crate::current::{self, Current};
 use crate::key::{Key, KeyWriter, MOST_SPARE};
-use crate::spec::{self, Spec};
+use crate::spec::{Instance, Spec, Types};
 
 /// One call on its way: the function and the key that its arguments make. Boxed, since it goes from
 /// hand to hand before it is known how it is answered, and in a box that was used before.
@@ -15,15 +15,13 @@ pub struct Call(Box<Described>);
 
 #[derive(Debug)]
 struct Described {
-    spec: &'static Spec,
+    instance: &'static Instance,
     asked: Asked,
     own_cache: Option<Cache>,
     key: KeyWriter,
     /// Whether the key begins with the function's name: that of a function with copies is looked up
     /// without it.
     is_named: bool,
-    /// Where the parts of the key begin, behind the name and the types.
-    parts: usize,
 }
 
 thread_local! {
@@ -32,29 +30,39 @@ thread_local! {
 }
 
 impl Call {
-    /// A call of this function, whose key has no parts yet.
+    /// A call of this function, which has no type parameters. Its key has no parts yet.
     #[must_use]
     pub fn new(spec: &'static Spec) -> Self {
+        Self::of(spec.instance())
+    }
+
+    /// A call of this function, or method, with the types that `marker` tells. Each place in the
+    /// source has a marker of its own.
+    #[must_use]
+    pub fn generic(spec: &'static Spec, marker: impl FnOnce(&mut Types)) -> Self {
+        Self::of(spec.instance_of(marker))
+    }
+
+    fn of(instance: &'static Instance) -> Self {
         let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
         let mut call = spare.ok().flatten().unwrap_or_else(|| {
             Self(Box::new(Described {
-                spec,
+                instance,
                 asked: Asked::default(),
                 own_cache: None,
                 key: KeyWriter::default(),
                 is_named: false,
-                parts: 0,
             }))
         });
         let described = &mut *call.0;
-        described.spec = spec;
+        described.instance = instance;
+        let spec = instance.spec();
         // Before the key is made, which may take other calls.
         described.asked = Asked::of(spec);
         described.is_named = spec.near.is_none();
         if described.is_named {
-            write_name(spec, &mut described.key);
+            described.key.encoded(instance.head());
         }
-        described.parts = described.key.len();
         call
     }
 
@@ -78,16 +86,11 @@ impl Call {
         self
     }
 
-    /// Makes a type part of the key.
+    /// Makes a type that the key names a part of it.
     pub fn type_name<T: ?Sized>(&mut self) {
-        self.0.key.separate();
-        self.0.key.name(std::any::type_name::<T>());
-        self.0.parts = self.0.key.len();
-    }
-
-    /// Makes the type of a value part of the key, where it has no name to be written.
-    pub fn type_name_of<T: ?Sized>(&mut self, _value: &T) {
-        self.type_name::<T>();
+        // As in a name, and escaped as any part is.
+        let name = std::any::type_name::<T>().replace('.', "%2E");
+        self.0.key.text(&name.replace("::", "."));
     }
 
     /// Takes the parts of the key.
@@ -107,27 +110,31 @@ impl Call {
         if std::mem::replace(&mut call.is_named, true) {
             return 0;
         }
-        let parts = std::mem::take(&mut call.key);
-        write_name(call.spec, &mut call.key);
-        let length = call.key.len();
-        call.key.append(&parts);
-        call.parts += length;
-        parts.finish().recycle();
-        length
+        let head = call.instance.head();
+        call.key.prepend(head);
+        head.len()
     }
 
-    /// In a debug build, sees to it that no other function has this name.
-    pub(crate) fn claim_name(&mut self) {
-        self.name();
-        spec::claim(self.0.key.up_to(self.0.parts), self.0.spec);
+    /// The values of this call have the type of this name.
+    pub(crate) fn note_value(&self, value: fn() -> &'static str) {
+        self.0.instance.note_value(value);
+    }
+
+    /// Whether a call of another function may have this key by accident.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.0.instance.is_ambiguous()
     }
 
     pub(crate) fn own_cache(&self) -> Option<&Cache> {
         self.0.own_cache.as_ref()
     }
 
+    pub(crate) fn instance(&self) -> &'static Instance {
+        self.0.instance
+    }
+
     pub(crate) fn spec(&self) -> &'static Spec {
-        self.0.spec
+        self.0.instance.spec()
     }
 
     /// The cache that this call uses here and now, if there is one, and the key in it.
@@ -155,12 +162,4 @@ impl Call {
         // A thread that ends has no next call.
         let _ = SPARE.try_with(keep);
     }
-}
-
-fn write_name(spec: &Spec, key: &mut KeyWriter) {
-    match spec.is_plain {
-        true => key.literal(spec.name),
-        false => key.name(spec.name),
-    }
-    key.version(spec.version);
 }

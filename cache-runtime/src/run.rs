@@ -21,7 +21,7 @@ impl Run {
     /// The span names the function and not the key, which may be personal.
     pub(crate) fn of(spec: &Spec) -> Arc<Self> {
         Arc::new(Self {
-            span: tracing::info_span!("cache.load", function = spec.name, outcome = Empty),
+            span: tracing::info_span!("cache.load", function = spec.name(), outcome = Empty),
             timer: Timer::start(),
         })
     }

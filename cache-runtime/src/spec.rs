@@ -1,17 +1,25 @@
 //! What an annotated function is: the constants that its attribute gave.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+mod instance;
+mod names;
+mod place;
+
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::key::is_plain;
+pub(crate) use self::instance::Instance;
+use self::instance::Instances;
+pub use self::instance::Types;
+use self::names::{Derived, Name};
 use crate::stats::Home;
 
 /// One annotated function. The attribute makes a static of it.
 #[derive(Debug)]
 pub struct Spec {
-    pub(crate) name: &'static str,
-    pub(crate) version: u64,
+    name: Name,
+    version: u64,
+    is_method: bool,
+    instances: Instances,
     pub(crate) file: &'static str,
     pub(crate) line: u32,
     pub(crate) ttl: Option<Duration>,
@@ -23,8 +31,6 @@ pub struct Spec {
     /// With copies in the process, each for so long at most.
     pub(crate) near: Option<Duration>,
     pub(crate) home: Home,
-    /// Nothing in the name needs to be escaped.
-    pub(crate) is_plain: bool,
 }
 
 /// What becomes of a returned `None`.
@@ -43,12 +49,38 @@ impl Spec {
     /// lives extends it.
     pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
-    /// A function of this name, found at this place of the source.
+    /// A function with the option `name`, at this place of the source.
     #[must_use]
-    pub const fn new(name: &'static str, file: &'static str, line: u32) -> Self {
+    pub const fn named(name: &'static str, file: &'static str, line: u32) -> Self {
+        Self::new(Name::Given(name), file, line)
+    }
+
+    /// A function without the option `name`. `path` is its module and its name, `item` a hash of it
+    /// as it is written.
+    #[must_use]
+    pub const fn derived(
+        path: &'static str,
+        module: &'static str,
+        item: u64,
+        file: &'static str,
+        [line, column]: [u32; 2],
+    ) -> Self {
+        let derived = Derived {
+            path,
+            module,
+            item,
+            column,
+            companion: None,
+        };
+        Self::new(Name::Derived(derived), file, line)
+    }
+
+    const fn new(name: Name, file: &'static str, line: u32) -> Self {
         Self {
             name,
             version: 0,
+            is_method: false,
+            instances: OnceLock::new(),
             file,
             line,
             ttl: None,
@@ -59,8 +91,35 @@ impl Spec {
             follow: Duration::from_secs(10),
             near: None,
             home: Home::new(),
-            is_plain: is_plain(name),
         }
+    }
+
+    /// The name for logs, events and counts: as it was given, or the path of the function.
+    pub(crate) fn name(&self) -> &'static str {
+        match &self.name {
+            Name::Given(name) => name,
+            Name::Derived(derived) => derived.path,
+        }
+    }
+
+    fn is_named(&self) -> bool {
+        matches!(self.name, Name::Given(_))
+    }
+
+    /// The companion beside the function, by which a derived name knows what is round the two.
+    #[must_use]
+    pub const fn companion(mut self, path: fn() -> &'static str) -> Self {
+        if let Name::Derived(derived) = &mut self.name {
+            derived.companion = Some(path);
+        }
+        self
+    }
+
+    /// A function of an `impl` or of a `trait`.
+    #[must_use]
+    pub const fn method(mut self) -> Self {
+        self.is_method = true;
+        self
     }
 
     pub(crate) fn passes_over_absence(&self) -> bool {
@@ -142,35 +201,5 @@ impl Spec {
     pub const fn jitter_percent(mut self, percent: u8) -> Self {
         self.jitter_percent = percent;
         self
-    }
-}
-
-/// In a debug build, warns once when a second function claims the name of a first: calls of the two
-/// would answer each other. The name is all that begins a key: the method's type belongs to it.
-pub(crate) fn claim(name: &str, spec: &'static Spec) {
-    static CLAIMED: OnceLock<Mutex<HashMap<String, Vec<&'static Spec>>>> = OnceLock::new();
-    if !cfg!(debug_assertions) {
-        return;
-    }
-    let claimed = CLAIMED.get_or_init(Mutex::default);
-    let first = {
-        let mut claimed = claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        let claims = claimed.entry(name.to_owned()).or_default();
-        if claims.iter().any(|claim| std::ptr::eq(*claim, spec)) {
-            return;
-        }
-        claims.push(spec);
-        claims[0]
-    };
-    // Without the lock: whoever hears the warning may make a call of its own.
-    if !std::ptr::eq(first, spec) {
-        tracing::warn!(
-            "`{name}` is the name of two cached functions, at {}:{} and at {}:{}; \
-             they answer each other's calls unless one gets another `name`",
-            first.file,
-            first.line,
-            spec.file,
-            spec.line,
-        );
     }
 }

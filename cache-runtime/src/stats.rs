@@ -251,7 +251,7 @@ impl Ledger {
         let mut functions = self.functions();
         let counters = functions.entry(address);
         counters
-            .or_insert_with(|| Arc::new(Counters::new(&self.cache, spec.name)))
+            .or_insert_with(|| Arc::new(Counters::new(&self.cache, spec.name())))
             .clone()
     }
 

@@ -19,6 +19,7 @@ mod lone;
 mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
 mod metrics;
+mod names;
 mod near;
 #[cfg(feature = "cluster")]
 mod one_node;

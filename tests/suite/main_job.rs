@@ -45,7 +45,7 @@ async fn the_second_call_is_answered_by_redis() {
 
 #[tokio::test]
 async fn what_redis_holds_is_plain_json_under_a_readable_key() {
-    #[read_through(key = "tenant, user_id", ttl = 60)]
+    #[read_through(name = "users", key = "tenant, user_id", ttl = 60)]
     async fn with_ttl(tenant: &str, user_id: u64) -> User {
         let name = tenant.to_owned();
         User { id: user_id, name }
@@ -67,7 +67,7 @@ async fn what_redis_holds_is_plain_json_under_a_readable_key() {
             without_ttl(3).await;
             in_millis(4).await;
             let key = with_ttl::key("a:b", 7);
-            assert_eq!(key, "shop:suite::main_job::with_ttl:a%3Ab:7");
+            assert_eq!(key, "shop:users:a%3Ab:7");
             assert_eq!(server.cli(&["GET", &key]), r#"{"id":7,"name":"a:b"}"#);
             let ttl: i64 = server.cli(&["TTL", &key]).parse().unwrap();
             assert!((1..=60).contains(&ttl), "{ttl}");

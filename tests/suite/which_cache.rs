@@ -160,7 +160,7 @@ fn without_an_installed_cache_redis_url_names_one() {
     if !is_own_process(FROM_ENV) {
         let server = Server::start();
         in_own_process(FROM_ENV, &[("REDIS_URL", &server.url())]);
-        assert_eq!(server.keys(), ["cache:suite::which_cache::run_sync"]);
+        assert_eq!(server.keys(), ["cache:suite.which_cache.run_sync"]);
         return;
     }
     run_sync();

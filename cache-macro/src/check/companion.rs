@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, Use};
 use super::key::Keyed;
 use crate::args;
-use crate::plan::{Companion, PutValue, Ttl};
+use crate::plan::{Companion, Param, PutValue, Ttl};
 use crate::target::{Target, binds};
 use crate::types;
 use proc_macro2::Ident;
@@ -56,12 +56,24 @@ pub(super) fn companion(
     for index in in_ttl {
         for_put[*index] = Use::Inside;
     }
+    let put_params = arguments.params(&for_put);
+    let is_in_ttl = |param: &Param| {
+        in_ttl
+            .iter()
+            .any(|index| arguments.all()[*index].name == param.name)
+    };
+    let put_generics = match put_params.iter().any(is_in_ttl) {
+        true => target.sig.generics.clone(),
+        false => keyed.generics.clone(),
+    };
     Companion {
         name,
         params: arguments.params(&keyed.used),
+        generics: keyed.generics.clone(),
+        put_generics,
         passing: keyed.passing,
         many: keyed.many,
-        put_params: arguments.params(&for_put),
+        put_params,
         put_value: match given {
             args::Ttl::Closure(_, value) => PutValue::OfClosure(value.clone()),
             _ => PutValue::Kept,

@@ -1,6 +1,7 @@
 //! What makes the key, against the arguments that there are.
 
 use super::arguments::{Arguments, Use};
+use super::parameters::{self, Parameters, Said};
 use crate::args::{Args, Skip};
 use crate::error::Errors;
 use crate::key::{Key, Piece, Place};
@@ -9,8 +10,8 @@ use crate::target::{Shape, Target};
 use crate::{tokens, types};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
-use syn::Expr;
 use syn::ext::IdentExt;
+use syn::{Expr, GenericParam, Generics};
 
 const SAME_FOR_EVERY_CALL: &str =
     "this key is the same for every call; name an argument, or write `key = ()` if that is meant";
@@ -22,21 +23,32 @@ pub(super) struct Keyed {
     pub(super) used: Vec<Use>,
     pub(super) passing: Passing,
     pub(super) many: Many,
+    /// What a function of the companion is generic over.
+    pub(super) generics: Generics,
 }
 
 pub(super) fn check(args: &mut Args, target: &Target, errors: &mut Errors) -> Keyed {
     let arguments = Arguments::of(target);
     let mut key = Builder {
+        target,
         arguments,
         receiver: target.receiver().map(|receiver| receiver.self_token.span),
         errors,
         used: vec![Use::Unused; arguments.all().len()],
         parts: Vec::new(),
         whole: Vec::new(),
+        named: Vec::new(),
+        values: TokenStream::new(),
+        has_key: args.is_given("key"),
         passing: Passing::Shared,
     };
-    if let (Some(_), Some(skip)) = (&args.key, &args.skip) {
-        let advice = "`key` and `skip` both say what makes the key; keep one of them";
+    let skipped = args.skip.as_ref().map(|skip| key.skipped(skip));
+    let skipped = skipped.unwrap_or_default();
+    if let (Some(_), Some(skip)) = (&args.key, &args.skip)
+        && !skipped.iter().all(|name| key.is_type(name))
+    {
+        let advice = "`key` and `skip` both say what makes the key; beside `key`, `skip` takes \
+                      types only";
         key.errors.at(skip.option.span(), advice);
     }
     match (args.key.take(), target.receiver()) {
@@ -48,12 +60,13 @@ pub(super) fn check(args: &mut Args, target: &Target, errors: &mut Errors) -> Ke
             "say what makes the key: `key = \"id\"`, or `key = \"{self.tenant}:{id}\"` if the \
              answer depends on self",
         ),
-        (None, None) => key.all_but(args.skip.as_ref()),
+        (None, None) => key.all_but(args.skip.as_ref(), &skipped),
     }
-    key.finish(args.cache.take())
+    key.finish(args.cache.take(), &skipped)
 }
 
 struct Builder<'a> {
+    target: &'a Target,
     arguments: Arguments<'a>,
     /// Where `self` stands, for its hygiene.
     receiver: Option<Span>,
@@ -62,6 +75,11 @@ struct Builder<'a> {
     parts: Vec<Part>,
     /// Which parts are which arguments.
     whole: Vec<(usize, usize)>,
+    /// Type parameters that the key names.
+    named: Vec<Ident>,
+    /// The key's expressions.
+    values: TokenStream,
+    has_key: bool,
     passing: Passing,
 }
 
@@ -77,29 +95,45 @@ impl Builder<'_> {
             }
             Key::Template(pieces) => {
                 self.parts.push(Part::Separate);
+                let mut after_colon = true;
                 for piece in pieces {
                     match piece {
-                        Piece::Text(text) => self.parts.push(Part::Text(text)),
+                        Piece::Text(text) => {
+                            self.parts
+                                .push(Part::Text(without_two_colons(&text, after_colon)));
+                        }
                         Piece::Place(place) => self.place(&place),
                     }
+                    after_colon = false;
                 }
             }
             Key::Values(values) => self.values(values),
         }
     }
 
-    fn all_but(&mut self, skip: Option<&Skip>) {
-        let skipped: Vec<String> = skip
-            .iter()
-            .flat_map(|skip| &skip.names)
-            .map(|name| {
-                let text = name.unraw().to_string();
-                if self.arguments.find(&text).is_none() {
-                    self.arguments.unknown(&text, name.span(), self.errors);
-                }
-                text
-            })
-            .collect();
+    /// The names in `skip`, each of an argument or of a type parameter.
+    fn skipped(&mut self, skip: &Skip) -> Vec<String> {
+        let names = skip.names.iter().map(|name| {
+            let text = name.unraw().to_string();
+            let is_known = self.arguments.find(&text).is_some()
+                || parameters::find(self.target, &text).is_some();
+            if !is_known {
+                self.arguments.unknown(&text, name.span(), self.errors);
+            }
+            text
+        });
+        names.collect()
+    }
+
+    /// Whether the name stands for a type: that of a parameter, or the one of an `impl Trait`.
+    fn is_type(&self, name: &str) -> bool {
+        match self.arguments.find(name) {
+            Some(found) => types::has_impl_trait(&found.arg.ty),
+            None => true,
+        }
+    }
+
+    fn all_but(&mut self, skip: Option<&Skip>, skipped: &[String]) {
         let kept: Vec<Ident> = self
             .arguments
             .variables()
@@ -124,7 +158,7 @@ impl Builder<'_> {
             return self.place_in_self(place);
         }
         let Some(found) = self.arguments.find(&place.root) else {
-            return self.arguments.unknown(&place.root, place.span, self.errors);
+            return self.parameter(place);
         };
         let is_pattern = found.arg.shape == Shape::Pattern;
         if !place.fields.is_empty() {
@@ -140,6 +174,19 @@ impl Builder<'_> {
             let param = self.arguments.param(found.index, Use::Whole);
             self.whole.push((self.parts.len(), found.index));
             self.parts.push(Part::Whole(param));
+        }
+    }
+
+    /// A type parameter that the key names.
+    fn parameter(&mut self, place: &Place) {
+        match parameters::find(self.target, &place.root) {
+            Some(GenericParam::Type(param)) if place.fields.is_empty() => {
+                let mut name = param.ident.clone();
+                name.set_span(name.span().located_at(place.span));
+                self.parts.push(Part::Type(name));
+                self.named.push(param.ident.clone());
+            }
+            _ => self.arguments.unknown(&place.root, place.span, self.errors),
         }
     }
 
@@ -168,6 +215,7 @@ impl Builder<'_> {
         for index in mentioned {
             self.mark(index, Use::Inside);
         }
+        self.values = all;
         for value in values {
             self.parts.extend([Part::Separate, Part::Value(value)]);
         }
@@ -177,7 +225,7 @@ impl Builder<'_> {
         self.used[index] = self.used[index].max(used);
     }
 
-    fn finish(mut self, cache: Option<Expr>) -> Keyed {
+    fn finish(mut self, cache: Option<Expr>, skipped: &[String]) -> Keyed {
         let in_key: Vec<usize> = self.used_arguments().collect();
         if let Some(cache) = &cache {
             for index in self.arguments.mentioned(&cache.to_token_stream()) {
@@ -216,20 +264,48 @@ impl Builder<'_> {
             .map(|index| self.arguments.param(*index, self.used[*index]))
             .filter(|param| types::has_impl_trait(&param.ty))
             .collect();
+        let said = Said {
+            used: &self.used,
+            values: &self.values,
+            named: &self.named,
+            skipped,
+            has_key: self.has_key,
+        };
+        let Parameters {
+            leading,
+            is_partial,
+            of_companion,
+        } = parameters::check(self.target, &said, self.errors);
         Keyed {
             call: Call {
                 bindings: self.arguments.bindings(used),
                 cache,
+                types: leading,
                 opaque,
+                is_partial,
                 parts: self.parts,
             },
             used: self.used,
             passing: self.passing,
             many,
+            generics: of_companion,
         }
     }
 
     fn used_arguments(&self) -> impl Iterator<Item = usize> {
         (0..self.used.len()).filter(|index| self.used[*index] != Use::Unused)
     }
+}
+
+/// The text with the second of two colons in a row escaped: only a prefix writes `::`, so that it is
+/// never mistaken for a shorter one and a name.
+fn without_two_colons(text: &str, mut after_colon: bool) -> String {
+    let mut written = String::new();
+    for c in text.chars() {
+        let is_second = c == ':' && after_colon;
+        written.push_str(if is_second { "%3A" } else { "" });
+        written.extend((!is_second).then_some(c));
+        after_colon = c == ':' && !is_second;
+    }
+    written
 }

@@ -2,12 +2,11 @@
 
 use super::{ours, ours_on, user_span};
 use crate::literal::peel_type;
-use crate::plan::{BindBy, Binding, Home, Param, Part, Plan, Taken};
-use crate::target::Target;
+use crate::plan::{BindBy, Binding, Call, Home, Name, Param, Part, Plan, Taken};
 use crate::types;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, GenericParam, Type};
+use syn::{Expr, GenericParam, Generics, Type};
 
 /// How the arguments are there where the code stands.
 #[derive(Clone, Copy)]
@@ -24,8 +23,7 @@ pub(super) enum Given {
 ///
 /// ```text
 /// {
-///     let mut __call = Call::new(SPEC);
-///     __call.type_name::<T>();
+///     let mut __call = Call::generic(SPEC, |__types| __types.add::<T>());
 ///     __call.key().separate();
 ///     CacheKey::write(&user_id, __call.key());
 ///     __call
@@ -36,7 +34,7 @@ pub(super) fn call(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream
     let rt = plan.runtime(span);
     let bindings = bindings(&plan.call.bindings, given);
     let cache = plan.call.cache.iter().map(|cache| own_cache(plan, cache));
-    let names = type_names(plan, given);
+    let begin = begin(plan, spec, given);
     let consts = plan.target.sig.generics.const_params().map(|param| {
         let name = &param.ident;
         quote_spanned!(span=> __call.key().separate(); #rt::CacheKey::write(&#name, __call.key());)
@@ -46,8 +44,7 @@ pub(super) fn call(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream
         {
             #bindings
             #[allow(unused_mut)]
-            let mut __call = #rt::Call::new(#spec) #(#cache)*;
-            #(#names)*
+            let mut __call = #begin #(#cache)*;
             #(#consts)*
             #(#parts)*
             __call
@@ -55,22 +52,47 @@ pub(super) fn call(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream
     }
 }
 
-/// The types that a call is made with can change what it gives.
-fn type_names(plan: &Plan, given: Given) -> Vec<TokenStream> {
+/// The call without its parts. The types that it is made with can change what it gives: a closure
+/// tells them, and its own type tells them apart.
+fn begin(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream {
     let span = Span::mixed_site();
-    let own = match &plan.home {
-        Home::Method => Some(quote_spanned!(span=> __call.type_name::<Self>();)),
+    let rt = plan.runtime(span);
+    let Call {
+        types,
+        opaque,
+        is_partial,
+        ..
+    } = &plan.call;
+    let host = match &plan.home {
+        Home::Method => Some(quote_spanned!(span=> __types.host::<Self>();)),
         Home::Companion(_) | Home::Alone => None,
     };
-    let params = plan.target.sig.generics.type_params().map(|param| {
-        let name = &param.ident;
-        quote_spanned!(span=> __call.type_name::<#name>();)
-    });
-    let opaque = plan.call.opaque.iter().map(|param| {
+    let types = types
+        .iter()
+        .map(|name| quote_spanned!(span=> __types.add::<#name>();));
+    let opaque = opaque.iter().map(|param| {
         let value = reference(param, given);
-        quote_spanned!(span=> __call.type_name_of(#value);)
+        quote_spanned!(span=> __types.add_of(#value);)
     });
-    own.into_iter().chain(params).chain(opaque).collect()
+    let partial = is_partial.then(|| quote_spanned!(span=> __types.partial();));
+    let has_companion = matches!(plan.home, Home::Companion(_));
+    let is_generic = plan.target.sig.generics.type_params().next().is_some()
+        || plan
+            .target
+            .args
+            .iter()
+            .any(|arg| types::has_impl_trait(&arg.ty));
+    let is_derived = matches!(plan.name, Name::Path(..));
+    if !is_generic && (has_companion || (host.is_none() && !is_derived)) {
+        return quote_spanned!(span=> #rt::Call::new(#spec));
+    }
+    let told: TokenStream = host
+        .into_iter()
+        .chain(types)
+        .chain(opaque)
+        .chain(partial)
+        .collect();
+    quote_spanned!(span=> #rt::Call::generic(#spec, |__types| { #told }))
 }
 
 fn write(plan: &Plan, part: &Part, given: Given) -> TokenStream {
@@ -78,6 +100,7 @@ fn write(plan: &Plan, part: &Part, given: Given) -> TokenStream {
     match part {
         Part::Separate => quote_spanned!(here=> __call.key().separate();),
         Part::Text(text) => quote_spanned!(here=> __call.key().literal(#text);),
+        Part::Type(name) => quote_spanned!(here=> __call.type_name::<#name>();),
         Part::Whole(param) => whole(plan, param, given),
         Part::Bound(name) => written(plan, name.span(), name),
         Part::Field(root, fields) => {
@@ -173,10 +196,8 @@ fn place(param: &Param, given: Given) -> TokenStream {
 }
 
 /// `::<T, N>`: what the compiler cannot find out from arguments alone.
-pub(super) fn turbofish(target: &Target) -> TokenStream {
-    let mut names = target
-        .sig
-        .generics
+pub(super) fn turbofish(generics: &Generics) -> TokenStream {
+    let mut names = generics
         .params
         .iter()
         .filter(|param| !matches!(param, GenericParam::Lifetime(_)))

@@ -107,7 +107,7 @@ fn internals(plan: &Plan, companion: &Companion) -> TokenStream {
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
     let (vis, returns) = (&plan.target.vis, &plan.target.returns);
-    let (params, bounds) = signature::generics(&plan.target.sig.generics);
+    let (params, bounds) = signature::generics(&companion.generics);
     let spec = facts::spec(plan);
     let codec = facts::codec(plan);
     let (given, taken) = match companion.passing {

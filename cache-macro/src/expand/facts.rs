@@ -2,9 +2,9 @@
 //! returns is kept.
 
 use super::{ours, ours_on, user_span};
-use crate::plan::{Name, Plan, Setting};
+use crate::plan::{Home, Name, Plan, Setting};
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 /// Which part of the return value is kept: found out by the compiler, whatever alias it stands
@@ -51,11 +51,36 @@ fn ask_for_policy(plan: &Plan) -> TokenStream {
 pub(super) fn spec(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
-    let name = match &plan.name {
-        Name::Given(name) => name.to_token_stream(),
-        Name::Path(function) => {
-            quote_spanned!(span=> #rt::core::concat!(#rt::core::module_path!(), "::", #function))
+    let (file, line) = (
+        quote_spanned!(span=> #rt::core::file!()),
+        quote_spanned!(span=> #rt::core::line!()),
+    );
+    let named = match &plan.name {
+        Name::Given(name) => quote_spanned!(span=> named(#name, #file, #line)),
+        Name::Path(function, item) => {
+            let module = quote_spanned!(span=> #rt::core::module_path!());
+            let column = quote_spanned!(span=> #rt::core::column!());
+            let companion = match &plan.home {
+                Home::Companion(companion) => {
+                    let name = &companion.name;
+                    quote_spanned!(span=> .companion(#rt::core::any::type_name::<#name>))
+                }
+                Home::Method | Home::Alone => TokenStream::new(),
+            };
+            quote_spanned! {span=>
+                derived(
+                    #rt::core::concat!(#module, "::", #function),
+                    #module,
+                    #item,
+                    #file,
+                    [#line, #column],
+                ) #companion
+            }
         }
+    };
+    let method = match &plan.home {
+        Home::Method => quote_spanned!(span=> .method()),
+        Home::Companion(_) | Home::Alone => TokenStream::new(),
     };
     let settings = plan.settings.iter().map(|setting| match setting {
         Setting::Version(version) => {
@@ -74,7 +99,6 @@ pub(super) fn spec(plan: &Plan) -> TokenStream {
         Setting::NearFor(millis) => quote!(.near_millis(#millis)),
     });
     quote_spanned! {span=>
-        static __SPEC: #rt::Spec =
-            #rt::Spec::new(#name, #rt::core::file!(), #rt::core::line!()) #(#settings)*;
+        static __SPEC: #rt::Spec = #rt::Spec::#named #method #(#settings)*;
     }
 }

@@ -143,7 +143,7 @@ pub(super) fn many_params(
 ) -> (TokenStream, TokenStream, TokenStream) {
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
-    let mut generics = plan.target.sig.generics.clone();
+    let mut generics = companion.generics.clone();
     let mut param = companion.params[by].clone();
     if types::has_elided_lifetime(&param.ty) {
         let lifetime = syn::Lifetime::new("'__item", span);

@@ -23,7 +23,7 @@ impl<'a> Verbs<'a> {
             companion,
             rt: plan.runtime(span),
             krate: plan.krate(span),
-            turbofish: call::turbofish(&plan.target),
+            turbofish: call::turbofish(&companion.generics),
         }
     }
 
@@ -102,7 +102,7 @@ impl<'a> Verbs<'a> {
         let span = Span::mixed_site();
         let (vis, rt, turbofish) = (&self.plan.target.vis, &self.rt, &self.turbofish);
         let returns = &self.plan.target.returns;
-        let (params, bounds) = signature::generics(&self.plan.target.sig.generics);
+        let (params, bounds) = signature::generics(&self.companion.put_generics);
         let taken = signature::params(self.plan, &self.companion.put_params);
         let kept = match &self.companion.put_value {
             PutValue::Kept => {
@@ -151,7 +151,8 @@ impl<'a> Verbs<'a> {
 
     pub(super) fn refresh(&self) -> TokenStream {
         let span = Span::mixed_site();
-        let (vis, rt, turbofish) = (&self.plan.target.vis, &self.rt, &self.turbofish);
+        let (vis, rt) = (&self.plan.target.vis, &self.rt);
+        let turbofish = call::turbofish(&self.plan.target.sig.generics);
         let function = &self.plan.target.sig.ident;
         let (mut sig, names) = signature::with_visible_function(&self.plan.target);
         sig.ident = self.verb_name("refresh");
@@ -180,7 +181,7 @@ impl<'a> Verbs<'a> {
     fn verb(&self, docs: &str, name: &str, gives: &TokenStream, body: &TokenStream) -> TokenStream {
         let vis = &self.plan.target.vis;
         let name = self.verb_name(name);
-        let (params, bounds) = signature::generics(&self.plan.target.sig.generics);
+        let (params, bounds) = signature::generics(&self.companion.generics);
         let taken = signature::params(self.plan, &self.companion.params);
         quote_spanned! {Span::mixed_site()=>
             #[doc = #docs]

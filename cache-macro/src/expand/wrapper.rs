@@ -41,7 +41,8 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
     let name = &companion.name;
     // In brackets: if something else already has the name, that is one error and not one a use.
     let name = quote_spanned!(span=> <#name>);
-    let turbofish = call::turbofish(&plan.target);
+    let turbofish = call::turbofish(&companion.generics);
+    let all = call::turbofish(&plan.target.sig.generics);
     let arguments: Vec<&Ident> = plan.target.args.iter().map(|arg| &arg.name).collect();
     let spec = quote_spanned!(span=> #name::__spec());
     let call = match companion.passing {
@@ -55,7 +56,7 @@ pub(super) fn beside_companion(plan: &Plan, companion: &Companion) -> TokenStrea
         }
     };
     let codec = quote_spanned!(span=> #name::__codec #turbofish ());
-    let uncached = quote_spanned!(span=> #name::uncached #turbofish);
+    let uncached = quote_spanned!(span=> #name::uncached #all);
     let story = if is_one_call(plan) {
         let policy = policy(plan);
         let (at_hand, call, codec) = at_hand(plan, call, codec);

@@ -44,9 +44,13 @@ fn type_and_const_parameters_are_part_of_the_key() {
                 where
                     T: Clone,
                 {
-                    let mut __call = rt::Call::new(Self::__spec());
-                    __call.type_name::<T>();
-                    __call.type_name_of(k);
+                    let mut __call = rt::Call::generic(
+                        Self::__spec(),
+                        |__types| {
+                            __types.add::<T>();
+                            __types.add_of(k);
+                        },
+                    );
                     __call.key().separate();
                     rt::CacheKey::write(&N, __call.key());
                     __call.key().separate();

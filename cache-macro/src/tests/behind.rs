@@ -69,18 +69,23 @@ fn a_sync_refresh_is_a_closure() {
                 let __slot = {
                     let __step = rt::lookup_sync(
                         {
-                            let mut __call = rt::Call::new({
-                                static __SPEC: rt::Spec = rt::Spec::new(
-                                        rt::core::concat!(
-                                            rt::core::module_path!(), "::",
-                                            "load"
-                                        ),
-                                        rt::core::file!(),
-                                        rt::core::line!(),
-                                    )
-                                    .stale_millis(300000u64);
-                                &__SPEC
-                            });
+                            let mut __call = rt::Call::generic(
+                                {
+                                    static __SPEC: rt::Spec = rt::Spec::derived(
+                                            rt::core::concat!(
+                                                rt::core::module_path!(), "::",
+                                                "load"
+                                            ),
+                                            rt::core::module_path!(),
+                                            679179995029473687u64,
+                                            rt::core::file!(),
+                                            [rt::core::line!(), rt::core::column!()],
+                                        )
+                                        .stale_millis(300000u64);
+                                    &__SPEC
+                                },
+                                |__types| {},
+                            );
                             __call.key().separate();
                             <u64 as rt::CacheKey>::write(&id, __call.key());
                             __call
@@ -132,18 +137,25 @@ fn a_detached_load_of_a_method_runs_on_a_copy_of_self() {
                 let __slot = {
                     let __step = rt::lookup(
                             {
-                                let mut __call = rt::Call::new({
-                                    static __SPEC: rt::Spec = rt::Spec::new(
-                                        rt::core::concat!(
-                                            rt::core::module_path!(), "::",
-                                            "load"
-                                        ),
-                                        rt::core::file!(),
-                                        rt::core::line!(),
-                                    );
-                                    &__SPEC
-                                });
-                                __call.type_name::<Self>();
+                                let mut __call = rt::Call::generic(
+                                    {
+                                        static __SPEC: rt::Spec = rt::Spec::derived(
+                                                rt::core::concat!(
+                                                    rt::core::module_path!(), "::",
+                                                    "load"
+                                                ),
+                                                rt::core::module_path!(),
+                                                168113703512154755u64,
+                                                rt::core::file!(),
+                                                [rt::core::line!(), rt::core::column!()],
+                                            )
+                                            .method();
+                                        &__SPEC
+                                    },
+                                    |__types| {
+                                        __types.host::<Self>();
+                                    },
+                                );
                                 __call.key().separate();
                                 <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call
@@ -207,20 +219,27 @@ fn an_owned_self_moves_into_the_refresh() {
                 let __slot = {
                     let __step = rt::lookup(
                             {
-                                let mut __call = rt::Call::new({
-                                    static __SPEC: rt::Spec = rt::Spec::new(
-                                            rt::core::concat!(
-                                                rt::core::module_path!(), "::",
-                                                "load"
-                                            ),
-                                            rt::core::file!(),
-                                            rt::core::line!(),
-                                        )
-                                        .ttl_millis(60000u64)
-                                        .stale_millis(300000u64);
-                                    &__SPEC
-                                });
-                                __call.type_name::<Self>();
+                                let mut __call = rt::Call::generic(
+                                    {
+                                        static __SPEC: rt::Spec = rt::Spec::derived(
+                                                rt::core::concat!(
+                                                    rt::core::module_path!(), "::",
+                                                    "load"
+                                                ),
+                                                rt::core::module_path!(),
+                                                12285948438397527069u64,
+                                                rt::core::file!(),
+                                                [rt::core::line!(), rt::core::column!()],
+                                            )
+                                            .method()
+                                            .ttl_millis(60000u64)
+                                            .stale_millis(300000u64);
+                                        &__SPEC
+                                    },
+                                    |__types| {
+                                        __types.host::<Self>();
+                                    },
+                                );
                                 __call.key().separate();
                                 <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call

@@ -80,13 +80,16 @@ fn what_hides_the_function_hides_the_companion() {
             impl load {
                 #[doc(hidden)]
                 pub(crate) fn __spec() -> &'static ::cache::__private::Spec {
-                    static __SPEC: ::cache::__private::Spec = ::cache::__private::Spec::new(
-                        ::cache::__private::core::concat!(
-                            ::cache::__private::core::module_path!(), "::", "load"
-                        ),
-                        ::cache::__private::core::file!(),
-                        ::cache::__private::core::line!(),
-                    );
+                    static __SPEC: ::cache::__private::Spec = ::cache::__private::Spec::derived(
+                            ::cache::__private::core::concat!(
+                                ::cache::__private::core::module_path!(), "::", "load"
+                            ),
+                            ::cache::__private::core::module_path!(),
+                            13279498837491758546u64,
+                            ::cache::__private::core::file!(),
+                            [::cache::__private::core::line!(), ::cache::__private::core::column!()],
+                        )
+                        .companion(::cache::__private::core::any::type_name::<load>);
                     &__SPEC
                 }
             }

@@ -31,13 +31,16 @@ fn an_async_function_gets_a_companion() {
             impl load {
                 #[doc(hidden)]
                 pub fn __spec() -> &'static rt::Spec {
-                    static __SPEC: rt::Spec = rt::Spec::new(
+                    static __SPEC: rt::Spec = rt::Spec::derived(
                             rt::core::concat!(
                                 rt::core::module_path!(), "::", "load"
                             ),
+                            rt::core::module_path!(),
+                            7791010941668759764u64,
                             rt::core::file!(),
-                            rt::core::line!(),
+                            [rt::core::line!(), rt::core::column!()],
                         )
+                        .companion(rt::core::any::type_name::<load>)
                         .ttl_millis(60000u64);
                     &__SPEC
                 }
@@ -222,17 +225,22 @@ fn a_function_without_a_companion_holds_its_body() {
                 let __slot = {
                     let __step = rt::lookup_sync(
                         {
-                            let mut __call = rt::Call::new({
-                                static __SPEC: rt::Spec = rt::Spec::new(
-                                    rt::core::concat!(
-                                        rt::core::module_path!(), "::",
-                                        "load"
-                                    ),
-                                    rt::core::file!(),
-                                    rt::core::line!(),
-                                );
-                                &__SPEC
-                            });
+                            let mut __call = rt::Call::generic(
+                                {
+                                    static __SPEC: rt::Spec = rt::Spec::derived(
+                                        rt::core::concat!(
+                                            rt::core::module_path!(), "::",
+                                            "load"
+                                        ),
+                                        rt::core::module_path!(),
+                                        11294528382026124038u64,
+                                        rt::core::file!(),
+                                        [rt::core::line!(), rt::core::column!()],
+                                    );
+                                    &__SPEC
+                                },
+                                |__types| {},
+                            );
                             __call.key().separate();
                             <u64 as rt::CacheKey>::write(&id, __call.key());
                             __call

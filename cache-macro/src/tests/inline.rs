@@ -18,19 +18,26 @@ fn an_async_method_holds_its_body() {
                 let __slot = {
                     let __step = rt::lookup(
                             {
-                                let mut __call = rt::Call::new({
-                                    static __SPEC: rt::Spec = rt::Spec::new(
-                                            rt::core::concat!(
-                                                rt::core::module_path!(), "::",
-                                                "load"
-                                            ),
-                                            rt::core::file!(),
-                                            rt::core::line!(),
-                                        )
-                                        .ttl_millis(60000u64);
-                                    &__SPEC
-                                });
-                                __call.type_name::<Self>();
+                                let mut __call = rt::Call::generic(
+                                    {
+                                        static __SPEC: rt::Spec = rt::Spec::derived(
+                                                rt::core::concat!(
+                                                    rt::core::module_path!(), "::",
+                                                    "load"
+                                                ),
+                                                rt::core::module_path!(),
+                                                9239123781935487850u64,
+                                                rt::core::file!(),
+                                                [rt::core::line!(), rt::core::column!()],
+                                            )
+                                            .method()
+                                            .ttl_millis(60000u64);
+                                        &__SPEC
+                                    },
+                                    |__types| {
+                                        __types.host::<Self>();
+                                    },
+                                );
                                 __call.key().separate();
                                 <_ as rt::CacheKey>::write(&self.tenant, __call.key());
                                 __call.key().literal(":");
@@ -85,18 +92,25 @@ fn a_sync_method_holds_its_body() {
                 let __slot = {
                     let __step = rt::lookup_sync(
                         {
-                            let mut __call = rt::Call::new({
-                                static __SPEC: rt::Spec = rt::Spec::new(
-                                    rt::core::concat!(
-                                        rt::core::module_path!(), "::",
-                                        "load"
-                                    ),
-                                    rt::core::file!(),
-                                    rt::core::line!(),
-                                );
-                                &__SPEC
-                            });
-                            __call.type_name::<Self>();
+                            let mut __call = rt::Call::generic(
+                                {
+                                    static __SPEC: rt::Spec = rt::Spec::derived(
+                                            rt::core::concat!(
+                                                rt::core::module_path!(), "::",
+                                                "load"
+                                            ),
+                                            rt::core::module_path!(),
+                                            12247066516973709321u64,
+                                            rt::core::file!(),
+                                            [rt::core::line!(), rt::core::column!()],
+                                        )
+                                        .method();
+                                    &__SPEC
+                                },
+                                |__types| {
+                                    __types.host::<Self>();
+                                },
+                            );
                             __call.key().separate();
                             <u64 as rt::CacheKey>::write(&id, __call.key());
                             __call
@@ -155,18 +169,25 @@ fn what_async_trait_makes_is_one_future_again() {
                     let __slot = {
                         let __step = rt::lookup(
                                 {
-                                    let mut __call = rt::Call::new({
-                                        static __SPEC: rt::Spec = rt::Spec::new(
-                                            rt::core::concat!(
-                                                rt::core::module_path!(), "::",
-                                                "load"
-                                            ),
-                                            rt::core::file!(),
-                                            rt::core::line!(),
-                                        );
-                                        &__SPEC
-                                    });
-                                    __call.type_name::<Self>();
+                                    let mut __call = rt::Call::generic(
+                                        {
+                                            static __SPEC: rt::Spec = rt::Spec::derived(
+                                                    rt::core::concat!(
+                                                        rt::core::module_path!(), "::",
+                                                        "load"
+                                                    ),
+                                                    rt::core::module_path!(),
+                                                    9393321631246940703u64,
+                                                    rt::core::file!(),
+                                                    [rt::core::line!(), rt::core::column!()],
+                                                )
+                                                .method();
+                                            &__SPEC
+                                        },
+                                        |__types| {
+                                            __types.host::<Self>();
+                                        },
+                                    );
                                     __call.key().separate();
                                     <u64 as rt::CacheKey>::write(&id, __call.key());
                                     __call
@@ -231,18 +252,23 @@ fn an_associated_function_is_known_by_the_flag() {
                 let __slot = {
                     let __step = rt::lookup(
                             {
-                                let mut __call = rt::Call::new({
-                                    static __SPEC: rt::Spec = rt::Spec::new(
-                                            "users",
-                                            rt::core::file!(),
-                                            rt::core::line!(),
-                                        )
-                                        .version({ VERSION } as u64)
-                                        .none_millis(30000u64)
-                                        .jitter_percent(10u8);
-                                    &__SPEC
-                                });
-                                __call.type_name::<Self>();
+                                let mut __call = rt::Call::generic(
+                                    {
+                                        static __SPEC: rt::Spec = rt::Spec::named(
+                                                "users",
+                                                rt::core::file!(),
+                                                rt::core::line!(),
+                                            )
+                                            .method()
+                                            .version({ VERSION } as u64)
+                                            .none_millis(30000u64)
+                                            .jitter_percent(10u8);
+                                        &__SPEC
+                                    },
+                                    |__types| {
+                                        __types.host::<Self>();
+                                    },
+                                );
                                 __call.key().separate();
                                 <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call

@@ -140,13 +140,16 @@ fn near_is_said_in_the_static_and_asked_of_the_value() {
             impl load {
                 #[doc(hidden)]
                 fn __spec() -> &'static rt::Spec {
-                    static __SPEC: rt::Spec = rt::Spec::new(
+                    static __SPEC: rt::Spec = rt::Spec::derived(
                             rt::core::concat!(
                                 rt::core::module_path!(), "::", "load"
                             ),
+                            rt::core::module_path!(),
+                            6480607669133921095u64,
                             rt::core::file!(),
-                            rt::core::line!(),
+                            [rt::core::line!(), rt::core::column!()],
                         )
+                        .companion(rt::core::any::type_name::<load>)
                         .near_millis(2000u64);
                     &__SPEC
                 }
@@ -214,19 +217,26 @@ fn a_copy_answers_before_there_is_a_future_of_the_rest() {
                 let __slot = {
                     let (__call, __codec) = match rt::at_hand(
                         {
-                            let mut __call = rt::Call::new({
-                                static __SPEC: rt::Spec = rt::Spec::new(
-                                        rt::core::concat!(
-                                            rt::core::module_path!(), "::",
-                                            "load"
-                                        ),
-                                        rt::core::file!(),
-                                        rt::core::line!(),
-                                    )
-                                    .near();
-                                &__SPEC
-                            });
-                            __call.type_name::<Self>();
+                            let mut __call = rt::Call::generic(
+                                {
+                                    static __SPEC: rt::Spec = rt::Spec::derived(
+                                            rt::core::concat!(
+                                                rt::core::module_path!(), "::",
+                                                "load"
+                                            ),
+                                            rt::core::module_path!(),
+                                            5896220438177712684u64,
+                                            rt::core::file!(),
+                                            [rt::core::line!(), rt::core::column!()],
+                                        )
+                                        .method()
+                                        .near();
+                                    &__SPEC
+                                },
+                                |__types| {
+                                    __types.host::<Self>();
+                                },
+                            );
                             __call.key().separate();
                             <u64 as rt::CacheKey>::write(&id, __call.key());
                             __call
@@ -284,20 +294,27 @@ fn near_is_asked_of_what_a_generic_method_returns() {
                 let __slot = {
                     let __step = rt::lookup_sync(
                         {
-                            let mut __call = rt::Call::new({
-                                static __SPEC: rt::Spec = rt::Spec::new(
-                                        rt::core::concat!(
-                                            rt::core::module_path!(), "::",
-                                            "load"
-                                        ),
-                                        rt::core::file!(),
-                                        rt::core::line!(),
-                                    )
-                                    .near();
-                                &__SPEC
-                            });
-                            __call.type_name::<Self>();
-                            __call.type_name::<T>();
+                            let mut __call = rt::Call::generic(
+                                {
+                                    static __SPEC: rt::Spec = rt::Spec::derived(
+                                            rt::core::concat!(
+                                                rt::core::module_path!(), "::",
+                                                "load"
+                                            ),
+                                            rt::core::module_path!(),
+                                            18062354973530046196u64,
+                                            rt::core::file!(),
+                                            [rt::core::line!(), rt::core::column!()],
+                                        )
+                                        .method()
+                                        .near();
+                                    &__SPEC
+                                },
+                                |__types| {
+                                    __types.host::<Self>();
+                                    __types.add::<T>();
+                                },
+                            );
                             __call.key().separate();
                             <u64 as rt::CacheKey>::write(&id, __call.key());
                             __call

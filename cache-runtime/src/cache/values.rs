@@ -69,7 +69,7 @@ impl Cache {
         let key = self.usable(key)?;
         let removed = self.remove(&key).await?;
         self.shared.ledger.of(spec).add(removed.event());
-        self.tell(removed.event(), spec.name, &key, Duration::default);
+        self.tell(removed.event(), spec.name(), &key, Duration::default);
         Ok(removed)
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn near<R>(call: &mut Call, flow: Flow, codec: &Codec<R>) -> Option<R
 
 /// Gives the copy, if one is here. What takes it may be the user's code.
 fn answer(call: &mut Call, flow: Flow, give: &mut dyn FnMut(&Copied) -> bool) {
-    if !call.asked(flow).allows_an_answer() {
+    if !call.asked(flow).allows_an_answer() || call.is_ambiguous() {
         return;
     }
     let begin = |cache: &Cache| (cache.near().now(), cache.is_listened_to());
@@ -45,7 +45,7 @@ fn answer(call: &mut Call, flow: Flow, give: &mut dyn FnMut(&Copied) -> bool) {
         return;
     };
     let wanted = Wanted {
-        spec: call.spec(),
+        instance: call.instance(),
         parts: call.text(),
         now,
     };
@@ -70,7 +70,7 @@ fn answer_from_map(call: &mut Call, now: Now, give: &mut dyn FnMut(&Copied) -> b
     }
     copied.counters().add(EventKind::Near);
     let wanted = Wanted {
-        spec: call.spec(),
+        instance: call.instance(),
         parts: &call.text()[name..],
         now,
     };
@@ -84,7 +84,7 @@ fn tell(call: &mut Call) {
     let key = Key::of_parts(call.text());
     // Without the handle of another: a listener may do anything.
     if let Some(cache) = current::with_call(call.own_cache(), Cache::clone) {
-        cache.tell(EventKind::Near, call.spec().name, &key, Duration::default);
+        cache.tell(EventKind::Near, call.spec().name(), &key, Duration::default);
     }
 }
 

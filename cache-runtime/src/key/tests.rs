@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use proptest::prelude::*;
 
-use super::{CacheKey, Key, KeyWriter};
+use super::{CacheKey, Key, KeyWriter, Prefix};
 use crate::fuzz::changed;
 
 fn written(value: &(impl CacheKey + ?Sized)) -> String {
@@ -72,24 +72,83 @@ fn a_companion_argument_writes_what_the_argument_writes() {
 }
 
 #[test]
-fn raw_text_under_the_prefix_is_the_key_that_it_spells() {
+fn raw_text_under_the_prefix_is_that_key() {
+    let [shop, sho, none] = ["shop", "sho", ""].map(Prefix::new);
     let encoded = Key::new("users").part(&7);
-    assert_eq!(Key::raw("shop:users:7").under("shop"), encoded);
+    assert_eq!(Key::raw("shop:users:7").under(&shop), encoded);
     assert_eq!(
-        Key::raw("shop:users:7").under("sho"),
+        Key::raw("shop:users:7").under(&sho),
         Key::raw("shop:users:7")
     );
     assert_eq!(
-        Key::raw("shopusers:7").under("shop").on_server("shop"),
+        Key::raw("shopusers:7").under(&shop).on_server(&shop),
         "shopusers:7"
     );
-    assert_eq!(encoded.on_server("shop"), "shop:users:7");
-    assert_eq!(encoded.on_server(""), "users:7");
+    assert_eq!(encoded.on_server(&shop), "shop:users:7");
+    assert_eq!(encoded.on_server(&none), "users:7");
 }
 
 #[test]
-fn a_name_cannot_steer_a_cluster_or_break_a_line() {
-    assert_eq!(Key::new("a{b}\n").part(&1).to_string(), "a%7Bb%7D%0A:1");
+fn names_escape_what_structures_keys() {
+    for (name, written) in [
+        ("users", "users"),
+        ("shop:users", "shop%3Ausers"),
+        ("users@3", "users%403"),
+        ("a{b}\n", "a%7Bb%7D%0A"),
+        ("50%", "50%25"),
+        ("größe v2", "größe v2"),
+        ("", "%"),
+    ] {
+        assert_eq!(Key::new(name).part(&1).to_string(), format!("{written}:1"));
+    }
+}
+
+#[test]
+fn versions_follow_names() {
+    let key = Key::new("profile").part(&7).version(3);
+    assert_eq!(key.to_string(), "profile@3:7");
+    assert_eq!(Key::new("profile").version(0).to_string(), "profile");
+}
+
+#[test]
+fn prefixes_with_colons_end_with_two() {
+    let key = Key::new("users").part(&7);
+    assert_eq!(key.on_server(&Prefix::new("shop")), "shop:users:7");
+    assert_eq!(key.on_server(&Prefix::new("eu:shop")), "eu:shop::users:7");
+    assert_eq!(key.on_server(&Prefix::new("shop:")), "shop:::users:7");
+}
+
+#[test]
+fn refresh_keys_by_hand_never_meet() {
+    let prefix = Prefix::new("shop");
+    let refresh = |key: &str| Key::raw(key).refresh_on_server(&prefix);
+    assert_eq!(refresh("a{b}c"), "shop:refresh:{b}:a{b}c");
+    // Each of these was once a pair with one refresh key.
+    assert_ne!(refresh("}{x}"), refresh("x}:}{x"));
+    assert_ne!(refresh("a{b"), refresh("a%7Bb"));
+}
+
+/// What a key is made of, each piece of few characters, so that neighbours are often almost alike.
+fn pieces() -> impl Strategy<Value = (String, String, u64, Vec<String>)> {
+    let text = "[a:@.%]{1,4}";
+    let parts = proptest::collection::vec("[a:@.%]{0,3}", 0..3);
+    (text, text, 0..3_u64, parts)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #[test]
+    fn different_pieces_never_make_one_key(one in pieces(), other in pieces()) {
+        let keys = |(prefix, name, version, parts): &(String, String, u64, Vec<String>)| {
+            let key = parts.iter().fold(Key::new(name), |key, part| key.part(part));
+            let (key, prefix) = (key.version(*version), Prefix::new(prefix));
+            [key.on_server(&prefix), key.refresh_on_server(&prefix)]
+        };
+        let ([key, refresh], [other_key, other_refresh]) = (keys(&one), keys(&other));
+        prop_assert_eq!(one == other, key == other_key, "{}", key);
+        prop_assert_eq!(one == other, refresh == other_refresh, "{}", refresh);
+        prop_assert_ne!(key, other_refresh);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -221,6 +280,8 @@ fn fuzzed_parts_come_back_from_their_keys() {
         } else {
             prop_assert_eq!(unescaped(&part), text.as_bytes());
         }
+        let has_braces = prefix.contains(['{', '}']);
+        let prefix = Prefix::new(&prefix);
         let key = Key::new(&name).part(&text);
         let whole = key.on_server(&prefix);
         prop_assert_eq!(whole.len(), key.len_on_server(&prefix));
@@ -228,7 +289,7 @@ fn fuzzed_parts_come_back_from_their_keys() {
         prop_assert!(!key.to_string().contains(steers));
         let refresh = key.refresh_on_server(&prefix);
         prop_assert_ne!(&whole, &refresh);
-        if !prefix.contains(['{', '}']) {
+        if !has_braces {
             // Both are in one slot of a cluster.
             prop_assert_eq!(super::hash_tag(&refresh), Some(whole.as_str()));
         }

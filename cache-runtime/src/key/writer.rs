@@ -122,33 +122,63 @@ impl KeyWriter {
         self.text.push(':');
     }
 
-    /// Writes text of a template as it stands.
+    /// Writes text of a template, in which the attribute has escaped what structures a key.
     #[doc(hidden)]
     pub fn literal(&mut self, text: &'static str) {
         self.text.push_str(text);
     }
 
-    /// Writes the name that begins a key. A name is the program's own text, so it stays readable;
-    /// only what would steer a cluster or break a line is escaped.
+    /// Writes text that was encoded before.
+    pub(crate) fn encoded(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Writes text that was encoded before in front of all that was written.
+    pub(crate) fn prepend(&mut self, text: &str) {
+        self.text.insert_str(0, text);
+    }
+
+    /// Writes the name that begins a key. A name is the program's own text and stays readable; what
+    /// structures a key, steers a cluster or breaks a line is escaped.
     pub(crate) fn name(&mut self, name: &str) {
+        if name.is_empty() {
+            self.text.push('%');
+        }
         for c in name.chars() {
-            match c {
-                '{' | '}' | '%' => self.escaped(c.encode_utf8(&mut [0; 4])),
-                c if c.is_control() => self.escaped(c.encode_utf8(&mut [0; 4])),
-                c => self.text.push(c),
+            self.name_char(c);
+        }
+    }
+
+    /// Writes a path of the program, or a type, as part of a name: with `.` for `::`, and with
+    /// `(closure)`, which is no name, for what the compiler writes in braces.
+    pub(crate) fn path(&mut self, path: &str) {
+        let path = path.replace("{{closure}}", "(closure)");
+        for (index, piece) in path.split("::").enumerate() {
+            if index > 0 {
+                self.text.push('.');
+            }
+            for c in piece.chars() {
+                match c {
+                    '.' => self.text.push_str("%2E"),
+                    c => self.name_char(c),
+                }
             }
         }
     }
 
+    fn name_char(&mut self, c: char) {
+        match c {
+            ':' | '@' | '{' | '}' | '%' => self.escaped(c.encode_utf8(&mut [0; 4])),
+            c if c.is_control() => self.escaped(c.encode_utf8(&mut [0; 4])),
+            c => self.text.push(c),
+        }
+    }
+
+    /// Writes the version that follows a name; zero is not written.
     pub(crate) fn version(&mut self, version: u64) {
         if version != 0 {
             let _ = write!(self.text, "@{version}");
         }
-    }
-
-    /// Writes what another writer has written.
-    pub(crate) fn append(&mut self, other: &Self) {
-        self.text.push_str(&other.text);
     }
 
     /// Whether it is worth keeping for the next key, from which it is empty.
@@ -205,19 +235,6 @@ impl KeyWriter {
             }
         }
     }
-}
-
-/// Whether nothing in a name needs to be escaped.
-pub(crate) const fn is_plain(name: &str) -> bool {
-    let name = name.as_bytes();
-    let mut index = 0;
-    while index < name.len() {
-        if !name[index].is_ascii_graphic() || matches!(name[index], b'{' | b'}' | b'%') {
-            return false;
-        }
-        index += 1;
-    }
-    true
 }
 
 fn is_unreserved(byte: u8) -> bool {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Copied, Now};
-use crate::spec::Spec;
+use crate::spec::Instance;
 use crate::tally::{Tallies, Tally};
 
 thread_local! {
@@ -31,8 +31,8 @@ const LARGEST: usize = MOST_BYTES / 16;
 /// Which copy a call asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
-    pub(crate) spec: &'static Spec,
-    /// The key behind the function's name.
+    pub(crate) instance: &'static Instance,
+    /// The key after what it begins with.
     pub(crate) parts: &'a str,
     pub(crate) now: Now,
 }
@@ -48,7 +48,7 @@ struct Front {
 struct Seat {
     place: u64,
     copied: Arc<Copied>,
-    spec: &'static Spec,
+    instance: &'static Instance,
     near: u64,
     parts: Parts,
     tally: Arc<Tally>,
@@ -100,7 +100,7 @@ struct Removed {
 impl Seat {
     fn is(&self, wanted: &Wanted<'_>) -> bool {
         self.near == wanted.now.near
-            && std::ptr::eq(self.spec, wanted.spec)
+            && std::ptr::eq(self.instance, wanted.instance)
             && self.parts.is(wanted.parts)
     }
 
@@ -115,7 +115,7 @@ impl Seat {
 
 impl Front {
     fn place(&self, wanted: &Wanted<'_>) -> u64 {
-        let function = std::ptr::from_ref(wanted.spec) as usize;
+        let function = std::ptr::from_ref(wanted.instance) as usize;
         self.hasher.hash_one((function, wanted.parts))
     }
 
@@ -143,7 +143,7 @@ impl Front {
         self.bytes += copied.bytes();
         let seat = Seat {
             place,
-            spec: wanted.spec,
+            instance: wanted.instance,
             near: wanted.now.near,
             parts,
             tally: self.tallies.of(&copied.counters().near),

@@ -35,7 +35,7 @@ const OVERHEAD: u64 = 128;
 
 impl Weighter<Key, Entry> for ByBytes {
     fn weight(&self, key: &Key, entry: &Entry) -> u64 {
-        OVERHEAD + key.len_on_server("") as u64 + entry.value.len() as u64
+        OVERHEAD + key.len() as u64 + entry.value.len() as u64
     }
 }
 

@@ -10,7 +10,7 @@ use cache_runtime::{Cache, ErrorKind, Invalidated, Seen, blocking, invalidate, r
 use cache_runtime::{observe, refresh, uncached};
 
 use super::{ran, runs, three_steps};
-use crate::support::{in_own_process, is_own_process, runtime};
+use crate::support::runtime;
 
 #[read_through(ttl = 60)]
 async fn load(name: String) -> usize {
@@ -253,51 +253,4 @@ fn what_a_call_is_asked_for_survives_a_key_that_cannot_be_made() {
     };
     load_sync("bob".into());
     assert_eq!((blocking::refresh(second), runs()), (3, 2));
-}
-
-mod one {
-    #[cache_runtime::read_through(name = "claimed")]
-    pub(super) fn claims(id: u64) -> u64 {
-        id
-    }
-}
-
-mod two {
-    #[cache_runtime::read_through(name = "claimed")]
-    pub(super) fn claims_too(id: u64) -> u64 {
-        id
-    }
-}
-
-const CLAIMED: &str = "shapes::address::two_functions_of_one_name_are_warned_of_once";
-
-#[test]
-fn two_functions_of_one_name_are_warned_of_once() {
-    if !is_own_process(CLAIMED) {
-        let printed = in_own_process(CLAIMED, &[]);
-        let warnings: Vec<_> = printed
-            .lines()
-            .filter(|line| line.contains("WARN"))
-            .collect();
-        let [warning] = warnings[..] else {
-            panic!("not one warning: {printed}");
-        };
-        assert!(
-            warning.contains("`claimed` is the name of two cached functions"),
-            "{warning}"
-        );
-        assert_eq!(
-            warning.matches("shapes/address.rs:").count(),
-            2,
-            "{warning}"
-        );
-        return;
-    }
-    tracing_subscriber::fmt().with_ansi(false).init();
-    let cache = Cache::in_memory();
-    let _inside = cache.enter();
-    for id in 0..3 {
-        one::claims(id);
-        two::claims_too(id);
-    }
 }

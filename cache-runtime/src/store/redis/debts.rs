@@ -9,13 +9,14 @@ use super::connect::{Connection, Connector, Place};
 use super::failure::{class, is_forbidden, is_passing, timed_out};
 use super::patience::patiently;
 use crate::exec;
+use crate::key::Prefix;
 use crate::owed::{Debt, Owed};
 
 /// What is owed, as commands on keys of this prefix.
 #[derive(Clone)]
 pub(super) struct Debts {
     owed: Arc<Owed>,
-    prefix: String,
+    prefix: Prefix,
     /// How many keys at once: in a cluster each may be on another node.
     at_once: usize,
     /// How long the answers to them may take.
@@ -23,10 +24,10 @@ pub(super) struct Debts {
 }
 
 impl Debts {
-    pub(super) fn new(owed: &Arc<Owed>, prefix: &str, connector: &Connector) -> Self {
+    pub(super) fn new(owed: &Arc<Owed>, prefix: &Prefix, connector: &Connector) -> Self {
         Self {
             owed: owed.clone(),
-            prefix: prefix.to_owned(),
+            prefix: prefix.clone(),
             at_once: if connector.is_cluster() { 1 } else { 500 },
             limit: connector.response_timeout(),
         }

@@ -18,7 +18,7 @@ use crate::breaker::Breaker;
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventKind, Listeners};
 use crate::exec;
-use crate::key::Key;
+use crate::key::{Key, Prefix};
 use crate::metrics::OfServer;
 use crate::near::Near;
 
@@ -53,10 +53,7 @@ impl Health {
         near: &Arc<Near>,
         listeners: &Arc<Listeners>,
     ) -> Arc<Self> {
-        let probed = match prefix {
-            "" => "probe".to_owned(),
-            prefix => format!("{prefix}:probe"),
-        };
+        let probed = Key::new("probe").on_server(&Prefix::new(prefix));
         Arc::new(Self {
             connector,
             probed,

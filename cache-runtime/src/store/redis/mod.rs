@@ -50,7 +50,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::event::Listeners;
 use crate::exec;
-use crate::key::Key;
+use crate::key::{Key, Prefix};
 use crate::metrics::OfServer;
 use crate::near::Near;
 use crate::owed::Owed;
@@ -58,7 +58,7 @@ use crate::size::Size;
 
 #[derive(Debug)]
 pub(crate) struct Redis {
-    prefix: String,
+    prefix: Prefix,
     limit: Duration,
     pool: Option<Pool>,
     is_cluster: bool,
@@ -81,16 +81,17 @@ impl Redis {
         listeners: &Arc<Listeners>,
     ) -> Result<Self, Error> {
         let connector = Arc::new(Connector::new(config)?);
+        let prefix = Prefix::new(&config.prefix);
         let health = Health::new(connector.clone(), &config.prefix, near, listeners);
-        let debts = Debts::new(owed, &config.prefix, &connector);
+        let debts = Debts::new(owed, &prefix, &connector);
         let limit = config.connect_timeout + config.response_timeout;
         let exclusive = Exclusive::new(connector.clone(), health.clone(), debts.clone());
         let (pool, is_cluster) = (connector.pool()?, connector.is_cluster());
-        let tracking = Tracking::new(&connector, &config.prefix, &health, &debts, near, limit);
+        let tracking = Tracking::new(&connector, &prefix, &health, &debts, near, limit);
         let lanes = Lanes::new(connector, &health, debts, limit);
         let watched = Watched::new(exclusive, health.clone(), lanes.io().clone(), limit);
         Ok(Self {
-            prefix: config.prefix.clone(),
+            prefix,
             limit,
             pool,
             is_cluster,

@@ -24,7 +24,7 @@ use super::link::{Carries, Link};
 use super::reads::Reads;
 use crate::error::Error;
 use crate::exec;
-use crate::key::OnServer;
+use crate::key::{OnServer, Prefix};
 use crate::near::Near;
 use crate::size::Size;
 use crate::store::Found;
@@ -40,7 +40,7 @@ impl Tracking {
     /// Connects to nothing before the first read.
     pub(super) fn new(
         connector: &Arc<Connector>,
-        prefix: &str,
+        prefix: &Prefix,
         health: &Arc<Health>,
         debts: &Debts,
         near: &Arc<Near>,
@@ -48,7 +48,7 @@ impl Tracking {
     ) -> Self {
         let changes = Arc::new(Changes {
             near: near.clone(),
-            prefix: prefix.to_owned(),
+            prefix: prefix.clone(),
             is_refused: AtomicBool::new(false),
             is_told: AtomicBool::new(false),
         });
@@ -110,7 +110,7 @@ impl fmt::Debug for Tracking {
 /// What a tracked lane hears, and whom it tells.
 pub(super) struct Changes {
     near: Arc<Near>,
-    prefix: String,
+    prefix: Prefix,
     /// The server does not track.
     is_refused: AtomicBool,
     is_told: AtomicBool,
@@ -186,10 +186,7 @@ impl Changes {
     /// What is not under the prefix was never read here, and neither was what is no text.
     fn key<'a>(&self, name: &'a [u8]) -> Option<&'a str> {
         let name = std::str::from_utf8(name).ok()?;
-        match self.prefix.as_str() {
-            "" => Some(name),
-            prefix => name.strip_prefix(prefix)?.strip_prefix(':'),
-        }
+        self.prefix.strip(name)
     }
 }
 

@@ -1,0 +1,212 @@
+//! One function with the types that it is called with: what its keys begin with.
+//!
+//! A generic function has one static for all of its types, and so has a method of a generic type.
+//! The beginning of the keys is put together once for each set of types; every later call with these
+//! types finds it by comparing type ids.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Name, Spec, names, place};
+use crate::key::KeyWriter;
+
+/// The types of a call that are part of its key.
+#[derive(Debug, Default)]
+pub struct Types {
+    written: Vec<&'static str>,
+    ids: Vec<TypeId>,
+    is_partial: bool,
+}
+
+impl Types {
+    /// Adds a type parameter of the function.
+    pub fn add<T: ?Sized>(&mut self) {
+        self.written.push(std::any::type_name::<T>());
+        self.ids.push(typeid::of::<T>());
+    }
+
+    /// Adds the type of a value, where that has no name.
+    pub fn add_of<T: ?Sized>(&mut self, _value: &T) {
+        self.add::<T>();
+    }
+
+    /// Adds the `Self` of a method, which the path of the method writes.
+    pub fn host<T: ?Sized>(&mut self) {
+        self.ids.push(typeid::of::<T>());
+    }
+
+    /// Says that the function has type parameters which are no part of the key.
+    pub fn partial(&mut self) {
+        self.is_partial = true;
+    }
+}
+
+/// A closure in the function tells its types, and its own type tells them apart.
+struct Marker {
+    id: TypeId,
+    name: &'static str,
+}
+
+/// One function with the types that it is called with.
+pub(crate) struct Instance {
+    spec: &'static Spec,
+    marker: Option<Marker>,
+    types: Types,
+    /// What its keys begin with: `name[@version][:type]..`, encoded.
+    head: Box<str>,
+    registered: OnceLock<()>,
+    /// Another function has the same derived name, so the key alone does not tell them apart.
+    is_ambiguous: AtomicBool,
+    /// The type of its values, once it was called.
+    pub(super) value: OnceLock<&'static str>,
+    next: Instances,
+}
+
+/// A list that only grows, read without a lock.
+pub(super) type Instances = OnceLock<Box<Instance>>;
+
+impl Instance {
+    pub(crate) fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
+    /// What its keys begin with, encoded.
+    pub(crate) fn head(&self) -> &str {
+        &self.head
+    }
+
+    /// Whether another function has the same name by accident: then neither may use the cache.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_ambiguous(&self) {
+        self.is_ambiguous.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes the type of this function's values.
+    pub(crate) fn note_value(&'static self, value: fn() -> &'static str) {
+        if self.spec.is_named() && self.value.get().is_none() {
+            names::register_value(self, value());
+        }
+    }
+
+    /// Whether a key of this function could also be one of the other.
+    pub(super) fn conflicts_with(&self, other: &Self) -> bool {
+        if !std::ptr::eq(self.spec, other.spec) {
+            // A given name may be shared on purpose.
+            return !(self.spec.is_named() && other.spec.is_named());
+        }
+        // Two types of one name, as of two blocks.
+        self.types.ids != other.types.ids || self.is_twin_of(other)
+    }
+
+    /// Whether the closure of one place has two types: those of the place differ.
+    fn is_twin_of(&self, other: &Self) -> bool {
+        match (&self.marker, &other.marker) {
+            (Some(one), Some(two)) if !self.types.is_partial => {
+                one.name == two.name && one.id != two.id
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells the names' register of this instance once.
+    fn registered(&'static self) -> &'static Self {
+        if self.registered.get().is_none() {
+            names::register(self, &self.registered);
+        }
+        self
+    }
+}
+
+impl Spec {
+    /// The only instance of a function without type parameters.
+    pub(crate) fn instance(&'static self) -> &'static Instance {
+        let made = || Instance::new(self, None, Types::default());
+        self.instances.get_or_init(made).registered()
+    }
+
+    /// The instance of the types that `marker` tells.
+    pub(crate) fn instance_of<M: FnOnce(&mut Types)>(
+        &'static self,
+        marker: M,
+    ) -> &'static Instance {
+        let id = typeid::of::<M>();
+        if let Some(found) = self.find(id) {
+            return found;
+        }
+        let mut types = Types::default();
+        marker(&mut types);
+        let name = std::any::type_name::<M>();
+        self.insert(Marker { id, name }, types)
+    }
+
+    fn find(&'static self, id: TypeId) -> Option<&'static Instance> {
+        let mut next = self.instances.get();
+        while let Some(instance) = next {
+            if instance.marker.as_ref().is_some_and(|of| of.id == id) {
+                return Some(instance.registered());
+            }
+            next = instance.next.get();
+        }
+        None
+    }
+
+    #[cold]
+    fn insert(&'static self, marker: Marker, types: Types) -> &'static Instance {
+        let id = marker.id;
+        let mut new = Some(Instance::new(self, Some(marker), types));
+        let mut place = &self.instances;
+        loop {
+            let instance = place.get_or_init(|| new.take().unwrap_or_else(|| unreachable!()));
+            if instance.marker.as_ref().is_some_and(|of| of.id == id) {
+                return instance.registered();
+            }
+            place = &instance.next;
+        }
+    }
+}
+
+impl Instance {
+    fn new(spec: &'static Spec, marker: Option<Marker>, types: Types) -> Box<Self> {
+        let closure = marker.as_ref().map(|marker| marker.name);
+        Box::new(Self {
+            head: head(spec, closure, &types),
+            spec,
+            marker,
+            types,
+            registered: OnceLock::new(),
+            is_ambiguous: AtomicBool::new(false),
+            value: OnceLock::new(),
+            next: OnceLock::new(),
+        })
+    }
+}
+
+fn head(spec: &Spec, closure: Option<&'static str>, types: &Types) -> Box<str> {
+    let path = closure.map_or("", place::function);
+    let mut head = KeyWriter::default();
+    match &spec.name {
+        Name::Given(name) => head.name(name),
+        Name::Derived(derived) => derived.write(path, spec.is_method, &mut head),
+    }
+    head.version(spec.version);
+    if matches!(spec.name, Name::Given(_)) && spec.is_method {
+        head.separate();
+        head.path(place::parent(path));
+    }
+    for written in &types.written {
+        head.separate();
+        head.path(written);
+    }
+    head.finish().to_string().into()
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Instance").field(&self.head).finish()
+    }
+}

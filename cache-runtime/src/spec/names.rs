@@ -1,0 +1,134 @@
+//! The names of functions: how they are derived, and which of them meet.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::instance::Instance;
+use super::place;
+use crate::key::KeyWriter;
+
+/// The name of a function, which begins its keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Name {
+    /// By the option `name`.
+    Given(&'static str),
+    Derived(Derived),
+}
+
+/// What a name is derived from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Derived {
+    /// The module and the function.
+    pub(super) path: &'static str,
+    pub(super) module: &'static str,
+    /// A hash of the attribute and the function as they are written.
+    pub(super) item: u64,
+    pub(super) column: u32,
+    /// The path of the companion beside the function.
+    pub(super) companion: Option<fn() -> &'static str>,
+}
+
+impl Derived {
+    /// Writes the name of a function with this path in the compiler's words. At module level, the
+    /// source alone tells the name, so that every build of it writes the same keys.
+    pub(super) fn write(&self, path: &str, is_method: bool, name: &mut KeyWriter) {
+        let is_local = if is_method {
+            name.path(path);
+            place::is_local_method(path, self.module)
+        } else {
+            let parent = place::parent(self.companion.map_or(path, |companion| companion()));
+            name.path(parent);
+            name.encoded(".");
+            name.path(place::last(self.path));
+            parent != self.module
+        };
+        if is_local {
+            // A path names no blocks. What is written in them, and where on the line, does.
+            name.encoded(&format!("-{:08x}", self.item_hash()));
+        }
+    }
+
+    fn item_hash(&self) -> u32 {
+        // The prime of FNV-1a spreads the column over the upper half, which is kept.
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let hash = (self.item ^ u64::from(self.column)).wrapping_mul(PRIME);
+        ((hash >> 32) ^ hash) as u32
+    }
+}
+
+/// Every function that was called, by what its keys begin with.
+static REGISTER: OnceLock<Mutex<HashMap<&'static str, Vec<&'static Instance>>>> = OnceLock::new();
+
+/// Notices a function whose keys are those of another one. By a derived name that is an accident:
+/// from then on both go past the cache. By a given name it is meant, as long as the values have one
+/// type.
+pub(super) fn register(new: &'static Instance, once: &OnceLock<()>) {
+    let mut other = None;
+    once.get_or_init(|| {
+        let mut register = register_of_all();
+        let known = register.entry(new.head()).or_default();
+        for known in known.iter().filter(|known| known.conflicts_with(new)) {
+            known.set_ambiguous();
+            new.set_ambiguous();
+            other = Some(*known);
+        }
+        known.push(new);
+    });
+    // Without the lock: a subscriber may make calls of its own.
+    if let Some(other) = other {
+        warn_of(other, new);
+    }
+}
+
+fn warn_of(other: &Instance, new: &Instance) {
+    let (name, one, two) = (new.head(), other.spec(), new.spec());
+    if std::ptr::eq(one, two) {
+        tracing::error!(
+            "the cached function at {}:{} is called with two types of one path, in `{name}`: calls \
+             with either run without the cache; make what tells the types apart a part of the key",
+            one.file,
+            one.line,
+        );
+    } else {
+        tracing::error!(
+            "the cached functions at {}:{} and at {}:{} have one name, `{name}`: both run without \
+             the cache; give each a `name` of its own",
+            one.file,
+            one.line,
+            two.file,
+            two.line,
+        );
+    }
+}
+
+/// Warns about two types of values under one given name.
+#[cold]
+pub(super) fn register_value(new: &'static Instance, value: &'static str) {
+    let mut other = None;
+    new.value.get_or_init(|| {
+        let register = register_of_all();
+        let same_name = register.get(new.head()).into_iter().flatten();
+        let differs = |known: &Instance| known.value.get().is_some_and(|of| *of != value);
+        other = same_name.copied().find(|known| differs(known));
+        value
+    });
+    if let Some(other) = other {
+        let (one, two) = (other.spec(), new.spec());
+        tracing::warn!(
+            "`{}` is the name of cached functions with two types of values: `{}` at {}:{} and \
+             `{value}` at {}:{}; give one of them another `name`",
+            new.head(),
+            other.value.get().unwrap_or(&""),
+            one.file,
+            one.line,
+            two.file,
+            two.line,
+        );
+    }
+}
+
+fn register_of_all() -> std::sync::MutexGuard<'static, HashMap<&'static str, Vec<&'static Instance>>>
+{
+    let register = REGISTER.get_or_init(Mutex::default);
+    register.lock().unwrap_or_else(PoisonError::into_inner)
+}

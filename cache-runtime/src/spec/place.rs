@@ -1,0 +1,207 @@
+//! Where a function is in the source, read from the path that the compiler has for a closure in it.
+//!
+//! [`type_name`](std::any::type_name) writes `app::users::load::{{closure}}` for a closure in a
+//! function of a module, `<app::Pg as app::Users>::find::{{closure}}` for one in a trait's
+//! implementation, and `app::<impl core::Trait for app::b::Pg>::find::{{closure}}` where neither
+//! the type nor the trait is in the module of the implementation. Generic arguments of the function
+//! itself follow its name: `..::find<u8>::{{closure}}`.
+
+/// The path of the function that has the closure of this name, without the function's own generic
+/// arguments.
+pub(super) fn function(closure: &str) -> &str {
+    let mut path = closure;
+    while let Some(outer) = path.strip_suffix("::{{closure}}") {
+        path = outer;
+    }
+    without_arguments(path)
+}
+
+/// The path of what a function or a type is declared in.
+pub(super) fn parent(path: &str) -> &str {
+    path.rsplit_once("::").map_or("", |(parent, _)| parent)
+}
+
+/// The name at the end of a path.
+pub(super) fn last(path: &str) -> &str {
+    path.rsplit_once("::").map_or(path, |(_, last)| last)
+}
+
+/// Whether the method of this path is, or may be, in an implementation inside of a function. A path
+/// names no blocks: two blocks of one function may each have such a method.
+pub(super) fn is_local_method(path: &str, module: &str) -> bool {
+    if let Some((place, _)) = path.split_once("::<impl ") {
+        return place != module;
+    }
+    // Otherwise the type or the trait is declared where the implementation is.
+    let implementation = parent(path);
+    let mut at_home = false;
+    for declared in outer_paths(implementation) {
+        let place = parent(declared);
+        let below = place.strip_prefix(module);
+        if declared.starts_with("::") || below.is_some_and(|below| below.starts_with("::")) {
+            return true;
+        }
+        at_home |= place == module;
+    }
+    !at_home
+}
+
+/// The paths in a type outside of generic arguments: of `<a::B<c::D> as e::F>` `a::B` and `e::F`.
+/// Of a type declared in a method, what follows the method's type begins with `::`.
+fn outer_paths(implementation: &str) -> impl Iterator<Item = &str> {
+    let qualified = implementation
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'));
+    let text = qualified.unwrap_or(implementation);
+    let mut depth = 0_usize;
+    let mut outside = Vec::new();
+    let mut from = 0;
+    for (index, bracket) in brackets(text) {
+        match bracket {
+            Bracket::Open => {
+                if depth == 0 {
+                    outside.push(&text[from..index]);
+                }
+                depth += 1;
+            }
+            Bracket::Close => {
+                depth = depth.saturating_sub(1);
+                from = index + 1;
+            }
+        }
+    }
+    outside.push(&text[from..]);
+    let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '#' | '{' | '}');
+    outside
+        .into_iter()
+        .flat_map(move |text| text.split(move |c| !is_path(c)))
+        .filter(|path| path.contains("::"))
+}
+
+/// The path without the generic arguments at its end.
+fn without_arguments(path: &str) -> &str {
+    if !path.ends_with('>') {
+        return path;
+    }
+    let mut open = Vec::new();
+    let mut last = None;
+    for (index, bracket) in brackets(path) {
+        match bracket {
+            Bracket::Open => open.push(index),
+            Bracket::Close => last = open.pop(),
+        }
+    }
+    last.map_or(path, |open| &path[..open])
+}
+
+enum Bracket {
+    Open,
+    Close,
+}
+
+/// The angle brackets of a type, which the arrow of a function pointer and the `char` of a constant
+/// argument are not.
+fn brackets(text: &str) -> impl Iterator<Item = (usize, Bracket)> {
+    let mut rest = text.char_indices().peekable();
+    let mut before = ' ';
+    std::iter::from_fn(move || {
+        loop {
+            let (index, c) = rest.next()?;
+            let arrow = before == '-';
+            before = c;
+            match c {
+                '\'' => {
+                    if let Some(after) = after_char_literal(&text[index..]) {
+                        while rest.next_if(|(at, _)| *at < index + after).is_some() {}
+                    }
+                }
+                '<' => return Some((index, Bracket::Open)),
+                '>' if !arrow => return Some((index, Bracket::Close)),
+                _ => {}
+            }
+        }
+    })
+}
+
+/// The length of the `char` literal at the beginning, if one is there and no lifetime.
+fn after_char_literal(text: &str) -> Option<usize> {
+    let mut chars = text.char_indices().skip(1);
+    let (_, first) = chars.next()?;
+    if first == '\\' {
+        // The escaped character may be a quote.
+        chars.next()?;
+        return chars.find(|(_, c)| *c == '\'').map(|(end, _)| end + 1);
+    }
+    let (end, quote) = chars.next()?;
+    (quote == '\'').then_some(end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_lose_their_own_arguments_only() {
+        for (closure, path) in [
+            ("app::load::{{closure}}", "app::load"),
+            ("app::load<u8>::{{closure}}::{{closure}}", "app::load"),
+            (
+                "app::Store<app::A, 3>::load<&str>::{{closure}}",
+                "app::Store<app::A, 3>::load",
+            ),
+            (
+                "<app::Pg as app::Orders<fn(u8) -> u8>>::find<fn(app::find<u8>) -> u8>::{{closure}}",
+                "<app::Pg as app::Orders<fn(u8) -> u8>>::find",
+            ),
+            (
+                "app::Of<'>'>::load<'<', '\\'', '>'>::{{closure}}",
+                "app::Of<'>'>::load",
+            ),
+            (
+                "app::load<dyn for<'a> core::ops::Fn(&'a u8) -> &'a u8>::{{closure}}",
+                "app::load",
+            ),
+            (
+                "app::outer::{{closure}}::inner::{{closure}}",
+                "app::outer::{{closure}}::inner",
+            ),
+        ] {
+            assert_eq!(function(closure), path, "{closure}");
+        }
+    }
+
+    #[test]
+    fn methods_of_modules_are_not_local() {
+        for path in [
+            "app::m::Repo::load",
+            "app::m::Repo<app::m::inner::Row>::load",
+            "<app::m::Pg as app::other::Users>::find",
+            "<app::other::Pg as app::m::Users>::find",
+            "<&[app::m::Row] as app::other::Users>::find",
+            "<(u8, app::m::Row) as app::other::Users>::find",
+            "<alloc::vec::Vec<app::m::inner::Row> as app::m::Users>::find",
+            "app::m::<impl app::a::Users for app::b::Pg>::find",
+            "<dyn app::m::Kind + core::marker::Send as app::m::Users>::find",
+        ] {
+            assert!(!is_local_method(path, "app::m"), "{path}");
+        }
+    }
+
+    #[test]
+    fn methods_inside_functions_are_local() {
+        for path in [
+            "app::m::outer::Repo::load",
+            "<app::m::outer::Pg as app::m::Users>::find",
+            "<app::m::Pg as app::m::outer::Users>::find",
+            "<u8 as app::m::outer::Users>::find",
+            "app::m::outer::<impl app::m::Users for u8>::find",
+            "app::m::_::<impl app::m::Users for u16>::find",
+            "app::m::outer::{{closure}}::Repo::load",
+            "<<app::m::Pg as app::m::Users>::find::Row as app::m::Kind>::name",
+            // `module_path!` leaves out the function round a module.
+            "app::outer::m::Repo::load",
+        ] {
+            assert!(is_local_method(path, "app::m"), "{path}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Type parameters: part of the key, or said to be none.
+
+use std::fmt::Debug;
+
+use cache_runtime::{Cache, Invalidated, read_through};
+
+/// As the executors of a database library: a pool by reference, or a connection.
+trait Executor<'e> {
+    fn number(self) -> u64;
+}
+
+struct Pool;
+struct Connection;
+
+impl<'e> Executor<'e> for &'e Pool {
+    fn number(self) -> u64 {
+        1
+    }
+}
+
+impl<'e> Executor<'e> for &'e mut Connection {
+    fn number(self) -> u64 {
+        1
+    }
+}
+
+#[read_through(key = "id", skip(E), ttl = 60)]
+async fn price<'e, E: Executor<'e>>(db: E, id: u64) -> u64 {
+    id + db.number()
+}
+
+#[tokio::test]
+async fn skipped_types_share_a_value() {
+    Cache::in_memory()
+        .scope(async {
+            assert_eq!(price(&Pool, 7).await, 8);
+            let (_, seen) = cache_runtime::observe(price(&mut Connection, 7)).await;
+            assert_eq!(seen, cache_runtime::Seen::Stored);
+            assert_eq!(price::invalidate(7).await.unwrap(), Invalidated::Removed);
+            assert_eq!(price::peek(7).await.unwrap(), None);
+            price::put(7, &9).await.unwrap();
+            assert_eq!(price::peek_many([7, 8]).await.unwrap(), [Some(9), None]);
+            assert_eq!(price(&Pool, 7).await, 9);
+            assert_eq!(price::refresh(&Pool, 7).await, 8);
+            assert_eq!(price::uncached(&mut Connection, 7).await, 8);
+        })
+        .await;
+    assert_eq!(price::key(7), "cache:suite.names.parameters.price:7");
+}
+
+#[read_through(key = "id", skip(db), ttl = 60)]
+async fn cost(db: impl for<'e> Executor<'e>, id: u64) -> u64 {
+    id + db.number()
+}
+
+struct Source;
+
+impl Executor<'_> for Source {
+    fn number(self) -> u64 {
+        1
+    }
+}
+
+#[tokio::test]
+async fn skipped_opaque_types_share_a_value() {
+    Cache::in_memory()
+        .scope(async {
+            assert_eq!(cost(Source, 7).await, 8);
+            assert_eq!(cost::peek(7).await.unwrap(), Some(8));
+        })
+        .await;
+}
+
+trait Table {
+    const NAME: &'static str;
+}
+
+struct Users;
+impl Table for Users {
+    const NAME: &'static str = "users";
+}
+
+struct Orders;
+impl Table for Orders {
+    const NAME: &'static str = "orders";
+}
+
+struct Db<T>(T);
+
+#[read_through(key = "T, id", ttl = 60)]
+fn first<T: Table>(_db: &Db<T>, id: u64) -> String {
+    format!("{} {id}", T::NAME)
+}
+
+#[read_through(key = "{T} of {id}", ttl = 60)]
+fn second<T: Table>(_db: &Db<T>, id: u64) -> String {
+    format!("{} {id}", T::NAME)
+}
+
+#[read_through(key = (T::NAME, id), ttl = 60)]
+fn third<T: Table>(_db: &Db<T>, id: u64) -> String {
+    format!("{} {id}", T::NAME)
+}
+
+#[test]
+fn types_in_the_key_share_nothing() {
+    let _inside = Cache::in_memory().enter();
+    for _ in 0..2 {
+        for table in [first, second, third] {
+            assert_eq!(table(&Db(Users), 1), "users 1");
+        }
+        for table in [first, second, third] {
+            assert_eq!(table(&Db(Orders), 1), "orders 1");
+        }
+    }
+    first::invalidate::<Users>(1).unwrap();
+    assert_eq!(first::peek::<Users>(1).unwrap(), None);
+    assert_eq!(
+        first::peek::<Orders>(1).unwrap().as_deref(),
+        Some("orders 1")
+    );
+    let here = "suite.names.parameters";
+    assert_eq!(
+        first::key::<Users>(1),
+        format!("cache:{here}.first:{here}.Users:1")
+    );
+    assert_eq!(
+        second::key::<Users>(1),
+        format!("cache:{here}.second:{here}.Users of 1")
+    );
+}
+
+#[read_through(key = "id", ttl = 60)]
+fn by_call<F, L>(fetch: F, log: &L, id: u64) -> u64
+where
+    F: Fn(u64) -> u64 + Send,
+    L: Clone + ?Sized + 'static,
+{
+    let _ = log;
+    fetch(id)
+}
+
+#[test]
+fn types_that_only_hold_or_call_are_left_out() {
+    let cache = Cache::in_memory();
+    let _inside = cache.enter();
+    let calls = [|id| id * 2, |id| id * 3];
+    assert_eq!(by_call(calls[0], &(), 7), 14);
+    assert_eq!(by_call(|id| id * 100, &"log", 7), 14);
+    assert_eq!(by_call::peek(7).unwrap(), Some(14));
+    assert_eq!(cache.stats().functions()[0].loads, 1);
+}
+
+#[read_through(ttl = 60)]
+fn by_value<T: cache_runtime::CacheKey + Debug>(id: T) -> String {
+    format!("{id:?} of {}", std::any::type_name::<T>())
+}
+
+#[test]
+fn types_of_the_key_are_part_of_it() {
+    let _inside = Cache::in_memory().enter();
+    for _ in 0..2 {
+        assert_eq!(by_value(1_u8), "1 of u8");
+        assert_eq!(by_value(1_u64), "1 of u64");
+    }
+    by_value::invalidate(1_u8).unwrap();
+    assert_eq!(by_value::peek(1_u8).unwrap(), None);
+    assert!(by_value::peek(1_u64).unwrap().is_some());
+}
+
+#[read_through(key = "id", skip(E), ttl = 60)]
+fn fallible<E: From<std::num::ParseIntError>>(
+    text: &str,
+    id: u64,
+    _why: Option<E>,
+) -> Result<u64, E> {
+    Ok(text.parse::<u64>()? + id)
+}
+
+#[test]
+fn a_skipped_type_may_be_the_error() {
+    let _inside = Cache::in_memory().enter();
+    assert_eq!(
+        fallible::<Box<dyn std::error::Error>>("1", 1, None).unwrap(),
+        2
+    );
+    let removed = fallible::invalidate::<Box<dyn std::error::Error>>(1).unwrap();
+    assert_eq!(removed, Invalidated::Removed);
+}
