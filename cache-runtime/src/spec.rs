@@ -20,6 +20,8 @@ pub struct Spec {
     version: u64,
     is_method: bool,
     instances: Instances,
+    /// The first of them, where there is one alone, once its name is known to be its own.
+    only: OnceLock<&'static Instance>,
     pub(crate) file: &'static str,
     pub(crate) line: u32,
     pub(crate) ttl: Option<Duration>,
@@ -81,6 +83,7 @@ impl Spec {
             version: 0,
             is_method: false,
             instances: OnceLock::new(),
+            only: OnceLock::new(),
             file,
             line,
             ttl: None,

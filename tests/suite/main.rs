@@ -40,6 +40,7 @@ mod shapes;
 mod slow;
 mod stampede;
 mod starvation;
+mod stored_data;
 mod stories;
 mod support;
 mod threads;

@@ -124,9 +124,19 @@ impl Instance {
 
 impl Spec {
     /// The only instance of a function without type parameters.
+    #[inline]
     pub(crate) fn instance(&'static self) -> &'static Instance {
+        match self.only.get() {
+            Some(only) => only,
+            None => self.register_only(),
+        }
+    }
+
+    #[cold]
+    fn register_only(&'static self) -> &'static Instance {
         let made = || Instance::new(self, None, Types::default());
-        self.instances.get_or_init(made).registered()
+        let only = self.instances.get_or_init(made).registered();
+        self.only.get_or_init(|| only)
     }
 
     /// The instance of the types that `marker` tells.
