@@ -30,13 +30,13 @@ thread_local! {
 }
 
 impl Call {
-    /// A call of this function, which has no type parameters. Its key has no parts yet.
+    /// Begins a call of a function without type parameters. Its key has no parts yet.
     #[must_use]
     pub fn new(spec: &'static Spec) -> Self {
         Self::of(spec.instance())
     }
 
-    /// A call of this function, or method, with the types that `marker` tells. Each place in the
+    /// Begins a call of a function, or method, with the types that `marker` adds. Each place in the
     /// source has a marker of its own.
     #[must_use]
     pub fn generic(spec: &'static Spec, marker: impl FnOnce(&mut Types)) -> Self {
@@ -86,7 +86,7 @@ impl Call {
         self
     }
 
-    /// Makes a type that the key names a part of it.
+    /// Writes a type that the key names.
     pub fn type_name<T: ?Sized>(&mut self) {
         // As in a name, and escaped as any part is.
         let name = std::any::type_name::<T>().replace('.', "%2E");
@@ -115,12 +115,12 @@ impl Call {
         head.len()
     }
 
-    /// The values of this call have the type of this name.
+    /// Records the name of the type of this call's values.
     pub(crate) fn note_value(&self, value: fn() -> &'static str) {
         self.0.instance.note_value(value);
     }
 
-    /// Whether a call of another function may have this key by accident.
+    /// Returns whether another function has the same keys by accident.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.0.instance.is_ambiguous()
     }

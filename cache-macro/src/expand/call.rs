@@ -52,8 +52,8 @@ pub(super) fn call(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream
     }
 }
 
-/// The call without its parts. The types that it is made with can change what it gives: a closure
-/// tells them, and its own type tells them apart.
+/// The call without its parts. The answer may depend on the types of the call: a closure adds them to
+/// the key, and the closure's own type identifies them.
 fn begin(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream {
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
@@ -86,13 +86,13 @@ fn begin(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream {
     if !is_generic && (has_companion || (host.is_none() && !is_derived)) {
         return quote_spanned!(span=> #rt::Call::new(#spec));
     }
-    let told: TokenStream = host
+    let added: TokenStream = host
         .into_iter()
         .chain(types)
         .chain(opaque)
         .chain(partial)
         .collect();
-    quote_spanned!(span=> #rt::Call::generic(#spec, |__types| { #told }))
+    quote_spanned!(span=> #rt::Call::generic(#spec, |__types| { #added }))
 }
 
 fn write(plan: &Plan, part: &Part, given: Given) -> TokenStream {

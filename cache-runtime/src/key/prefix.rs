@@ -8,7 +8,8 @@
 pub(crate) struct Prefix(Box<str>);
 
 impl Prefix {
-    /// The prefix that [`Config::prefix`](crate::Config::prefix) gave. An empty one writes nothing.
+    /// Returns the beginning of keys for [`Config::prefix`](crate::Config::prefix). An empty prefix
+    /// writes nothing.
     pub(crate) fn new(prefix: &str) -> Self {
         let separator = match prefix {
             "" => "",
@@ -22,7 +23,7 @@ impl Prefix {
         &self.0
     }
 
-    /// The rest of a key that begins with this prefix.
+    /// Returns the rest of a key that begins with this prefix.
     pub(crate) fn strip<'a>(&self, key: &'a str) -> Option<&'a str> {
         key.strip_prefix(self.as_str())
     }

@@ -1,8 +1,8 @@
-//! One function with the types that it is called with: what its keys begin with.
+//! An annotated function with the types of one set of calls: what the keys of these calls begin with.
 //!
 //! A generic function has one static for all of its types, and so has a method of a generic type.
-//! The beginning of the keys is put together once for each set of types; every later call with these
-//! types finds it by comparing type ids.
+//! The beginning of the keys is built once for each set of types. Every later call with these types
+//! finds it by comparing type ids.
 
 use std::any::TypeId;
 use std::fmt;
@@ -37,24 +37,24 @@ impl Types {
         self.ids.push(typeid::of::<T>());
     }
 
-    /// Says that the function has type parameters which are no part of the key.
+    /// Records that the function has type parameters which are not part of the key.
     pub fn partial(&mut self) {
         self.is_partial = true;
     }
 }
 
-/// A closure in the function tells its types, and its own type tells them apart.
+/// The type of a closure in the function, which identifies the types that the function is called with.
 struct Marker {
     id: TypeId,
     name: &'static str,
 }
 
-/// One function with the types that it is called with.
+/// An annotated function with one set of types.
 pub(crate) struct Instance {
     spec: &'static Spec,
     marker: Option<Marker>,
     types: Types,
-    /// What its keys begin with: `name[@version][:type]..`, encoded.
+    /// The beginning of its keys, encoded: `name[@version][:type]..`.
     head: Box<str>,
     registered: OnceLock<()>,
     /// Another function has the same derived name, so the key alone does not tell them apart.
@@ -72,12 +72,12 @@ impl Instance {
         self.spec
     }
 
-    /// What its keys begin with, encoded.
+    /// Returns the beginning of its keys, encoded: `name[@version][:type]..`.
     pub(crate) fn head(&self) -> &str {
         &self.head
     }
 
-    /// Whether another function has the same name by accident: then neither may use the cache.
+    /// Returns whether another function has the same name by accident. Neither may use the cache then.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.is_ambiguous.load(Ordering::Relaxed)
     }
@@ -86,14 +86,14 @@ impl Instance {
         self.is_ambiguous.store(true, Ordering::Relaxed);
     }
 
-    /// Notes the type of this function's values.
+    /// Records the type of this function's values, and warns if its name has another one already.
     pub(crate) fn note_value(&'static self, value: fn() -> &'static str) {
         if self.spec.is_named() && self.value.get().is_none() {
             names::register_value(self, value());
         }
     }
 
-    /// Whether a key of this function could also be one of the other.
+    /// Returns whether the two share keys by accident.
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         if !std::ptr::eq(self.spec, other.spec) {
             // A given name may be shared on purpose.
@@ -103,7 +103,7 @@ impl Instance {
         self.types.ids != other.types.ids || self.is_twin_of(other)
     }
 
-    /// Whether the closure of one place has two types: those of the place differ.
+    /// Returns whether the closure at one place has two types: the types round that place differ.
     fn is_twin_of(&self, other: &Self) -> bool {
         match (&self.marker, &other.marker) {
             (Some(one), Some(two)) if !self.types.is_partial => {
@@ -113,7 +113,7 @@ impl Instance {
         }
     }
 
-    /// Tells the names' register of this instance once.
+    /// Registers the name, once.
     fn registered(&'static self) -> &'static Self {
         if self.registered.get().is_none() {
             names::register(self, &self.registered);
@@ -123,7 +123,7 @@ impl Instance {
 }
 
 impl Spec {
-    /// The only instance of a function without type parameters.
+    /// Returns the only instance of a function without type parameters.
     #[inline]
     pub(crate) fn instance(&'static self) -> &'static Instance {
         match self.only.get() {
@@ -139,7 +139,7 @@ impl Spec {
         self.only.get_or_init(|| only)
     }
 
-    /// The instance of the types that `marker` tells.
+    /// Returns the instance of the types that `marker` adds.
     pub(crate) fn instance_of<M: FnOnce(&mut Types)>(
         &'static self,
         marker: M,

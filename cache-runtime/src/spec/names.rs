@@ -1,4 +1,4 @@
-//! The names of functions: how they are derived, and which of them meet.
+//! The names of functions: their derivation, and the register that finds two functions of one name.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -29,8 +29,8 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    /// Writes the name of a function with this path in the compiler's words. At module level, the
-    /// source alone tells the name, so that every build of it writes the same keys.
+    /// Writes the name of a function with this path, as the compiler writes it. At module level, the
+    /// name comes from the source alone, so every build writes the same keys.
     pub(super) fn write(&self, path: &str, is_method: bool, name: &mut KeyWriter) {
         let is_local = if is_method {
             name.path(path);
@@ -43,7 +43,7 @@ impl Derived {
             parent != self.module
         };
         if is_local {
-            // A path names no blocks. What is written in them, and where on the line, does.
+            // A path names no blocks, so two blocks are told apart by their text and column.
             name.encoded(&format!("-{:08x}", self.item_hash()));
         }
     }
@@ -56,12 +56,11 @@ impl Derived {
     }
 }
 
-/// Every function that was called, by what its keys begin with.
+/// The instances of all functions that were called, by the beginning of their keys.
 static REGISTER: OnceLock<Mutex<HashMap<&'static str, Vec<&'static Instance>>>> = OnceLock::new();
 
-/// Notices a function whose keys are those of another one. By a derived name that is an accident:
-/// from then on both go past the cache. By a given name it is meant, as long as the values have one
-/// type.
+/// Registers an instance. If another one has the same keys by accident, both bypass the cache from
+/// then on. Two given names are no accident.
 pub(super) fn register(new: &'static Instance, once: &OnceLock<()>) {
     let mut other = None;
     once.get_or_init(|| {
@@ -101,7 +100,7 @@ fn warn_of(other: &Instance, new: &Instance) {
     }
 }
 
-/// Warns about two types of values under one given name.
+/// Registers the type of a function's values. Warns if its given name has another one.
 #[cold]
 pub(super) fn register_value(new: &'static Instance, value: &'static str) {
     let mut other = None;

@@ -1,4 +1,4 @@
-//! Where a function is in the source, read from the path that the compiler has for a closure in it.
+//! The place of a function in the source, read from the path of a closure in it.
 //!
 //! [`type_name`](std::any::type_name) writes `app::users::load::{{closure}}` for a closure in a
 //! function of a module, `<app::Pg as app::Users>::find::{{closure}}` for one in a trait's
@@ -6,8 +6,7 @@
 //! the type nor the trait is in the module of the implementation. Generic arguments of the function
 //! itself follow its name: `..::find<u8>::{{closure}}`.
 
-/// The path of the function that has the closure of this name, without the function's own generic
-/// arguments.
+/// Returns the path of the function round a closure, without the function's own generic arguments.
 pub(super) fn function(closure: &str) -> &str {
     let mut path = closure;
     while let Some(outer) = path.strip_suffix("::{{closure}}") {
@@ -16,23 +15,23 @@ pub(super) fn function(closure: &str) -> &str {
     without_arguments(path)
 }
 
-/// The path of what a function or a type is declared in.
+/// Returns the path of the module, type or function in which a path's last item is declared.
 pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once("::").map_or("", |(parent, _)| parent)
 }
 
-/// The name at the end of a path.
+/// Returns the name at the end of a path.
 pub(super) fn last(path: &str) -> &str {
     path.rsplit_once("::").map_or(path, |(_, last)| last)
 }
 
-/// Whether the method of this path is, or may be, in an implementation inside of a function. A path
-/// names no blocks: two blocks of one function may each have such a method.
+/// Returns whether the method of this path is, or may be, in an `impl` inside of a function. A path
+/// names no blocks, so two blocks of one function may each have a method of this path.
 pub(super) fn is_local_method(path: &str, module: &str) -> bool {
     if let Some((place, _)) = path.split_once("::<impl ") {
         return place != module;
     }
-    // Otherwise the type or the trait is declared where the implementation is.
+    // Otherwise the type or the trait is declared in the place of the `impl`.
     let implementation = parent(path);
     let mut at_home = false;
     for declared in outer_paths(implementation) {
@@ -46,8 +45,9 @@ pub(super) fn is_local_method(path: &str, module: &str) -> bool {
     !at_home
 }
 
-/// The paths in a type outside of generic arguments: of `<a::B<c::D> as e::F>` `a::B` and `e::F`.
-/// Of a type declared in a method, what follows the method's type begins with `::`.
+/// Returns the paths in a type outside of generic arguments: `a::B` and `e::F` for
+/// `<a::B<c::D> as e::F>`. For a type declared in a method, the rest after the method's own type
+/// begins with `::`.
 fn outer_paths(implementation: &str) -> impl Iterator<Item = &str> {
     let qualified = implementation
         .strip_prefix('<')
@@ -78,7 +78,7 @@ fn outer_paths(implementation: &str) -> impl Iterator<Item = &str> {
         .filter(|path| path.contains("::"))
 }
 
-/// The path without the generic arguments at its end.
+/// Returns the path without the generic arguments at its end.
 fn without_arguments(path: &str) -> &str {
     if !path.ends_with('>') {
         return path;
@@ -99,8 +99,8 @@ enum Bracket {
     Close,
 }
 
-/// The angle brackets of a type, which the arrow of a function pointer and the `char` of a constant
-/// argument are not.
+/// Returns the angle brackets of a type, without the arrow of a function pointer and the `char` of a
+/// constant argument.
 fn brackets(text: &str) -> impl Iterator<Item = (usize, Bracket)> {
     let mut rest = text.char_indices().peekable();
     let mut before = ' ';
@@ -123,7 +123,7 @@ fn brackets(text: &str) -> impl Iterator<Item = (usize, Bracket)> {
     })
 }
 
-/// The length of the `char` literal at the beginning, if one is there and no lifetime.
+/// Returns the length of the `char` literal at the beginning of a text, unless that is a lifetime.
 fn after_char_literal(text: &str) -> Option<usize> {
     let mut chars = text.char_indices().skip(1);
     let (_, first) = chars.next()?;
