@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind, Listeners, Listening};
 use crate::exec;
 use crate::flight::Board;
-use crate::key::{Key, Prefix};
+use crate::key::{Key, MAX_KEY_BYTES, Prefix};
 use crate::lost::Lost;
 use crate::near::Near;
 use crate::owed::Owed;
@@ -29,9 +29,6 @@ use crate::store::Store;
 
 pub use self::blocking::Blocking;
 pub(crate) use self::unanswered::{Unanswered, release};
-
-/// The longest key that is cached, in bytes.
-pub(crate) const MAX_KEY_BYTES: usize = 4096;
 
 /// A cache: a handle, whose clones all are the same cache.
 ///

@@ -20,6 +20,9 @@ pub(crate) use self::prefix::Prefix;
 pub use self::writer::KeyWriter;
 pub(crate) use self::writer::MOST_SPARE;
 
+/// The longest key that is cached, in bytes. Nothing is written after the end of a longer one.
+pub(crate) const MAX_KEY_BYTES: usize = 4096;
+
 /// A key of the cache, built by hand and encoded as the attribute encodes its own.
 ///
 /// ```

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use proptest::prelude::*;
 
-use super::{CacheKey, Key, KeyWriter, Prefix};
+use super::{CacheKey, Key, KeyWriter, MAX_KEY_BYTES, Prefix};
 use crate::fuzz::changed;
 
 fn written(value: &(impl CacheKey + ?Sized)) -> String {
@@ -241,6 +241,40 @@ proptest! {
         };
         prop_assert_eq!(one == other, key(&one) == key(&other));
     }
+}
+
+#[test]
+fn long_arguments_are_not_written_to_their_end() {
+    struct Endless;
+    impl std::fmt::Display for Endless {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            loop {
+                f.write_str("and so on ")?;
+            }
+        }
+    }
+    impl CacheKey for Endless {
+        fn write(&self, key: &mut KeyWriter) {
+            key.display(self);
+        }
+    }
+    let long = "ü".repeat(32 << 20);
+    let many = vec![7_u64; 4 << 20];
+    for text in [
+        written(&long),
+        written(&"x".repeat(64 << 20)),
+        written(&many),
+        written(&vec![long.as_str(); 100]),
+        written(&(1, Endless, long.as_str())),
+    ] {
+        let bytes = text.capacity();
+        assert!(
+            (MAX_KEY_BYTES + 1..8 * MAX_KEY_BYTES).contains(&bytes),
+            "{bytes}"
+        );
+    }
+    let fits = "x".repeat(MAX_KEY_BYTES);
+    assert_eq!(written(&fits), fits);
 }
 
 /// The text of a part again, by the rule of any percent-decoder.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::{self, Write};
 
-use super::{CacheKey, Key};
+use super::{CacheKey, Key, MAX_KEY_BYTES};
 
 /// Takes the parts of a key; what an implementation of [`CacheKey`] writes to.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl KeyWriter {
     /// Writes what `value` displays as, like [`text`](Self::text).
     pub fn display(&mut self, value: impl fmt::Display) {
         let before = self.text.len();
-        // Writing to a string cannot fail; a `Display` that fails has written what it could.
+        // Only a key that is too long is an error; a `Display` that fails has written what it could.
         let _ = write!(Escaping(self), "{value}");
         if self.text.len() == before {
             self.text.push('%');
@@ -210,6 +210,9 @@ impl KeyWriter {
     ) {
         self.text.push(open);
         for (index, part) in parts.into_iter().enumerate() {
+            if self.is_too_long() {
+                break;
+            }
             if index > 0 {
                 self.text.push(',');
             }
@@ -218,13 +221,23 @@ impl KeyWriter {
         self.text.push(close);
     }
 
+    /// Whether the key is longer than any that is cached, so that the rest of it need not be written.
+    fn is_too_long(&self) -> bool {
+        self.text.len() > MAX_KEY_BYTES
+    }
+
     fn escaped(&mut self, text: &str) {
-        if text.bytes().all(is_unreserved) {
+        if self.is_too_long() {
+            return;
+        }
+        // Each byte is written as one or more, so a longer text is too long without its end.
+        let bytes = &text.as_bytes()[..text.len().min(MAX_KEY_BYTES + 1)];
+        if bytes.len() == text.len() && bytes.iter().copied().all(is_unreserved) {
             self.text.push_str(text);
             return;
         }
         const HEX: &[u8; 16] = b"0123456789ABCDEF";
-        for byte in text.bytes() {
+        for &byte in bytes {
             match byte {
                 _ if is_unreserved(byte) => self.text.push(char::from(byte)),
                 _ => {
@@ -246,6 +259,10 @@ struct Escaping<'a>(&'a mut KeyWriter);
 impl Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.escaped(text);
-        Ok(())
+        // An error ends the rest of a long text.
+        match self.0.is_too_long() {
+            true => Err(fmt::Error),
+            false => Ok(()),
+        }
     }
 }
