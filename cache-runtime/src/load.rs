@@ -268,8 +268,10 @@ impl Load {
         cache.near().forget(&place.key);
         held.told = true;
         let confirmed = matches!(filled, Ok(true));
-        if confirmed || (filled.is_ok() && !held.why.outdates()) {
-            // Nothing of ours is there any more. After an error it may be, and is given back.
+        if confirmed || (filled.is_ok() && held.why != Why::Asked) {
+            // Nothing of ours is there any more. After an error it may be, and is given back. Of a
+            // refresh in the background the value that is there may be a newer one; the caller of
+            // `refresh` has said that it is wrong.
             self.claim = Claim::None;
         }
         self.came_to(match filled {

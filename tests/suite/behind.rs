@@ -225,3 +225,38 @@ async fn past_ttl_and_stale_a_value_is_gone() {
         })
         .await;
 }
+
+/// As that of a process that stood still past its claim, while another process stored a newer value.
+#[tokio::test]
+async fn late_refreshes_remove_no_newer_value() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    static IN_BODY: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+    static MAY_END: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+    #[read_through(name = "late", ttl = "50ms", stale = "1h")]
+    async fn load() -> u64 {
+        let body = BODIES.fetch_add(1, Relaxed);
+        if body % 2 == 1 {
+            IN_BODY.add_permits(1);
+            MAY_END.acquire().await.unwrap().forget();
+        }
+        body
+    }
+
+    let server = Server::start();
+    let memory = Cache::in_memory();
+    for [late, other] in [
+        [server.patient(), server.patient()],
+        [memory.clone(), memory],
+    ] {
+        late.scope(load()).await;
+        past_the_ttl(&late).await;
+        late.scope(load()).await;
+        IN_BODY.acquire().await.unwrap().forget();
+        other.scope(load::put(&70)).await.unwrap();
+        MAY_END.add_permits(1);
+        // It is over once another refresh may begin.
+        until(|| late.stats().functions()[0].refused == 1).await;
+        past_the_ttl(&late).await;
+        assert_eq!(other.scope(load::peek()).await.unwrap(), Some(70));
+    }
+}
