@@ -133,11 +133,11 @@ fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
     let search = Box::new(Search::new(place, report));
     let board = search.place.cache.board();
     if search.place.cache.store().is_away()
-        && let Boarded::Leader(leader) = board.board(&search.place.key)
+        && let Boarded::Leader(leader) = board.board(&search.place.key, spec.follow)
     {
         return looked(search.load(leader, Claim::None));
     }
-    if board.has(&search.place.key) {
+    if board.has(&search.place.key, spec.follow) {
         return ControlFlow::Break(Next::Wait(Box::pin(search.run())));
     }
     ControlFlow::Continue(search)
@@ -205,7 +205,8 @@ impl Search {
         self.has_read();
         self.miss();
         while self.rounds < MOST_ROUNDS && !self.patience().is_zero() {
-            let follower = match self.place.cache.board().board(&self.place.key) {
+            let board = self.place.cache.board();
+            let follower = match board.board(&self.place.key, self.place.spec.follow) {
                 Boarded::Leader(leader) => return self.lead(leader).await,
                 Boarded::Follower(follower) => follower,
             };

@@ -13,6 +13,9 @@
 //!
 //! # What survives what
 //!
+//! A leader that takes longer than a call waits for it loses its key to the next caller, who begins
+//! another flight: a body that hangs costs its own callers, and not those who come later.
+//!
 //! A leader that panics, fails, or is dropped leaves its place, and a follower takes it. After the
 //! first failure one goes on, and each further one doubles how many may: a source that fails
 //! everybody is done with many callers in few rounds, and one that recovers is asked little. A
@@ -29,7 +32,7 @@ mod follower;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -52,15 +55,16 @@ struct Flight {
 impl Flight {
     /// With its leader aboard.
     fn new(key: Key) -> Self {
-        let mut state = State::default();
-        state.leading = true;
-        state.members = 1;
         Self {
             key,
-            state: Mutex::new(state),
+            state: Mutex::new(State::led(Instant::now())),
             changed: Notify::new(),
             hurried: Notify::new(),
         }
+    }
+
+    fn is_overdue(&self, longest: Duration) -> bool {
+        self.state().is_overdue(longest, Instant::now())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

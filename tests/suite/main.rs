@@ -12,6 +12,7 @@ mod fence;
 mod fleet;
 mod foreign;
 mod held;
+mod hung_bodies;
 mod key_vectors;
 mod keys;
 mod large;

@@ -3,6 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -72,9 +73,11 @@ impl Drop for Locked<'_> {
 }
 
 impl Board {
-    /// The flight of this key, as its leader if there was none.
-    pub(crate) fn board(&self, key: &Key) -> Boarded {
+    /// Joins the flight of this key, or leads one if there is none that began less than `longest`
+    /// ago.
+    pub(crate) fn board(&self, key: &Key, longest: Duration) -> Boarded {
         let mut flights = self.flights();
+        flights.remove(key, |flight| flight.is_overdue(longest));
         let (flight, is_under_way) = flights.get_or_begin(key);
         let member = self.member(flight);
         match is_under_way {
@@ -83,10 +86,11 @@ impl Board {
         }
     }
 
-    /// Whether a flight of this key is under way. One that just begins may be missed: who reads what
-    /// is stored meets it on boarding.
-    pub(crate) fn has(&self, key: &Key) -> bool {
-        !self.is_empty() && self.flights().get(key).is_some()
+    /// Returns whether a flight of this key is under way that began less than `longest` ago. One that
+    /// just begins may be missed: the caller reads what is stored, and meets the flight on boarding.
+    pub(crate) fn has(&self, key: &Key, longest: Duration) -> bool {
+        let is_in_time = |flight: &Arc<Flight>| !flight.is_overdue(longest);
+        !self.is_empty() && self.flights().get(key).is_some_and(is_in_time)
     }
 
     /// Takes the flight of this key off the board: who comes now starts anew.

@@ -83,7 +83,10 @@ impl Follower {
                 Next::Wait if turn != self.turn => return Followed::Turned,
                 Next::Wait => changed.await,
                 Next::Take(json) => return Followed::Take(json),
-                Next::Lead => return Followed::Lead(Leader::new(self.member.successor())),
+                Next::Lead => {
+                    flight.state().is_led_anew(Instant::now());
+                    return Followed::Lead(Leader::new(self.member.successor()));
+                }
                 Next::Alone => return Followed::Alone,
                 Next::LookAgain => return Followed::LookAgain,
             }

@@ -14,6 +14,8 @@ pub(crate) type Stamp = u32;
 pub(super) struct State {
     pub(super) stamp: Stamp,
     pub(super) leading: bool,
+    /// When the leader of now began.
+    led_since: Option<Instant>,
     answer: Option<Answer>,
     failures: u32,
     /// How many followers may go on by themselves.
@@ -74,6 +76,29 @@ pub(super) enum Next {
 }
 
 impl State {
+    /// The state of a flight that begins now, with its leader aboard.
+    pub(super) fn led(now: Instant) -> Self {
+        Self {
+            leading: true,
+            led_since: Some(now),
+            members: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Another leader begins now.
+    pub(super) fn is_led_anew(&mut self, now: Instant) {
+        self.led_since = Some(now);
+    }
+
+    /// Returns whether the leader has taken longer than anybody waits for it.
+    pub(super) fn is_overdue(&self, longest: Duration, now: Instant) -> bool {
+        let age = self
+            .led_since
+            .map(|since| now.saturating_duration_since(since));
+        self.leading && age.is_some_and(|age| age >= longest)
+    }
+
     pub(super) fn next(&mut self, joined: Stamp) -> Next {
         if let Some(answer) = self.answer.as_ref().filter(|answer| joined < answer.proof) {
             return Next::Take(answer.json.clone());
