@@ -79,8 +79,13 @@ pub(crate) struct Call {
     pub(crate) types: Vec<Ident>,
     /// `impl Trait` arguments in the key: their types are part of it.
     pub(crate) opaque: Vec<Param>,
-    /// Whether there are type parameters that are no part of the key.
-    pub(crate) is_partial: bool,
+    /// The type parameters that the key names.
+    pub(crate) named: Vec<Ident>,
+    /// The type parameters, and the `impl Trait` arguments, that are no part of the key.
+    pub(crate) left_out: Vec<Ident>,
+    pub(crate) left_out_opaque: Vec<Param>,
+    /// The const parameters that begin the key.
+    pub(crate) consts: Vec<Ident>,
     pub(crate) parts: Vec<Part>,
 }
 

@@ -74,7 +74,8 @@ impl Key {
             .text
             .split_at(self.text.find(':').unwrap_or(self.text.len()));
         let mut writer = KeyWriter::default();
-        writer.encoded(name);
+        // Of two versions the last one counts.
+        writer.encoded(name.split('@').next().unwrap_or_default());
         writer.version(version);
         writer.encoded(parts);
         Self {

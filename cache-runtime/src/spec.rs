@@ -22,8 +22,9 @@ pub struct Spec {
     instances: Instances,
     /// The first of them, where there is one alone, once its name is known to be its own.
     only: OnceLock<&'static Instance>,
-    pub(crate) file: &'static str,
-    pub(crate) line: u32,
+    file: &'static str,
+    line: u32,
+    column: u32,
     pub(crate) ttl: Option<Duration>,
     pub(crate) none: Absence,
     pub(crate) jitter_percent: u8,
@@ -53,8 +54,8 @@ impl Spec {
 
     /// A function with the option `name`, at this place of the source.
     #[must_use]
-    pub const fn named(name: &'static str, file: &'static str, line: u32) -> Self {
-        Self::new(Name::Given(name), file, line)
+    pub const fn named(name: &'static str, file: &'static str, place: [u32; 2]) -> Self {
+        Self::new(Name::Given(name), file, place)
     }
 
     /// A function without the option `name`. `path` is its module and its name, `item` a hash of it
@@ -65,19 +66,19 @@ impl Spec {
         module: &'static str,
         item: u64,
         file: &'static str,
-        [line, column]: [u32; 2],
+        place: [u32; 2],
     ) -> Self {
         let derived = Derived {
             path,
             module,
             item,
-            column,
+            column: place[1],
             companion: None,
         };
-        Self::new(Name::Derived(derived), file, line)
+        Self::new(Name::Derived(derived), file, place)
     }
 
-    const fn new(name: Name, file: &'static str, line: u32) -> Self {
+    const fn new(name: Name, file: &'static str, [line, column]: [u32; 2]) -> Self {
         Self {
             name,
             version: 0,
@@ -86,6 +87,7 @@ impl Spec {
             only: OnceLock::new(),
             file,
             line,
+            column,
             ttl: None,
             none: Absence::Passed,
             jitter_percent: 0,
@@ -103,6 +105,14 @@ impl Spec {
             Name::Given(name) => name,
             Name::Derived(derived) => derived.path,
         }
+    }
+
+    /// The place in the source, for messages.
+    fn place(&self) -> String {
+        let Self {
+            file, line, column, ..
+        } = self;
+        format!("{file}:{line}:{column}")
     }
 
     fn is_named(&self) -> bool {

@@ -5,10 +5,11 @@ use super::key::Keyed;
 use crate::args;
 use crate::plan::{Companion, Param, PutValue, Ttl};
 use crate::target::{Target, binds};
-use crate::types;
+use crate::{tokens, types};
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::Expr;
+use syn::ext::IdentExt;
 
 /// The `ttl`, and the arguments that it looks at.
 pub(super) fn ttl(given: &args::Ttl, arguments: Arguments<'_>) -> (Ttl, Vec<usize>) {
@@ -62,7 +63,15 @@ pub(super) fn companion(
             .iter()
             .any(|index| arguments.all()[*index].name == param.name)
     };
-    let put_generics = match put_params.iter().any(is_in_ttl) {
+    let names_type = |ttl: &Expr| {
+        let mut params = target.sig.generics.type_params();
+        params.any(|param| tokens::mention(ttl.to_token_stream(), &param.ident.unraw().to_string()))
+    };
+    let is_of_type = match given {
+        args::Ttl::Expr(ttl) | args::Ttl::Closure(ttl, _) => names_type(ttl),
+        args::Ttl::None | args::Ttl::Millis(_) => false,
+    };
+    let put_generics = match is_of_type || put_params.iter().any(is_in_ttl) {
         true => target.sig.generics.clone(),
         false => keyed.generics.clone(),
     };

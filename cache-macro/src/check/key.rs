@@ -186,6 +186,13 @@ impl Builder<'_> {
                 self.parts.push(Part::Type(name));
                 self.named.push(param.ident.clone());
             }
+            Some(GenericParam::Const(param)) if place.fields.is_empty() => self.errors.at(
+                place.span,
+                format!(
+                    "the const parameter `{}` is part of the key already",
+                    param.ident
+                ),
+            ),
             _ => self.arguments.unknown(&place.root, place.span, self.errors),
         }
     }
@@ -270,19 +277,33 @@ impl Builder<'_> {
             named: &self.named,
             skipped,
             has_key: self.has_key,
+            cache: cache.as_ref(),
         };
         let Parameters {
             leading,
-            is_partial,
+            left_out,
+            left_out_opaque,
+            consts,
             of_companion,
-        } = parameters::check(self.target, &said, self.errors);
+        } = match self.errors.is_empty() {
+            true => parameters::check(self.target, &said, self.errors),
+            // What the key says is not known.
+            false => Parameters::default(),
+        };
+        let left_out_opaque = left_out_opaque
+            .into_iter()
+            .map(|index| self.arguments.param(index, Use::Inside))
+            .collect();
         Keyed {
             call: Call {
                 bindings: self.arguments.bindings(used),
                 cache,
                 types: leading,
                 opaque,
-                is_partial,
+                named: self.named,
+                left_out,
+                left_out_opaque,
+                consts,
                 parts: self.parts,
             },
             used: self.used,

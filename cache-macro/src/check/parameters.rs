@@ -12,8 +12,7 @@ use crate::{tokens, types};
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::punctuated::Punctuated;
-use syn::{GenericParam, Generics, Token, Type, TypeParamBound, WherePredicate};
+use syn::{Expr, GenericParam, Generics, Type, TypeParamBound, WherePredicate};
 
 /// What the key options say of parameters.
 pub(super) struct Said<'a> {
@@ -26,13 +25,20 @@ pub(super) struct Said<'a> {
     pub(super) skipped: &'a [String],
     /// Whether the option `key` is there, beside which `skip` takes types only.
     pub(super) has_key: bool,
+    /// The option `cache`, which the companion has as well.
+    pub(super) cache: Option<&'a Expr>,
 }
 
+#[derive(Default)]
 pub(super) struct Parameters {
-    /// Those that begin the key.
+    /// The types that begin the key.
     pub(super) leading: Vec<Ident>,
-    /// Whether the function has others that are no part of the key.
-    pub(super) is_partial: bool,
+    /// The types that are no part of the key.
+    pub(super) left_out: Vec<Ident>,
+    /// The arguments whose `impl Trait` is no part of the key.
+    pub(super) left_out_opaque: Vec<usize>,
+    /// The consts that begin the key.
+    pub(super) consts: Vec<Ident>,
     /// What a function of the companion is generic over.
     pub(super) of_companion: Generics,
 }
@@ -52,44 +58,91 @@ fn ident(param: &GenericParam) -> Option<&Ident> {
 }
 
 pub(super) fn check(target: &Target, said: &Said<'_>, errors: &mut Errors) -> Parameters {
+    let is_skipped = |name: &Ident| said.skipped.iter().any(|skipped| name.unraw() == skipped);
     let mut leading = Vec::new();
-    let mut left_out = Vec::new();
+    let mut left_out: Vec<Ident> = Vec::new();
+    let mut in_bounds = Vec::new();
     for param in target.sig.generics.type_params() {
         let name = &param.ident;
-        if said.skipped.iter().any(|skipped| name.unraw() == skipped) {
-            left_out.push(name.clone());
-        } else if said.named.contains(name) {
+        if said.named.contains(name) {
             // It is written where the key names it.
+            if is_skipped(name) {
+                errors.on(name, format!("`{name}` is both in `key` and in `skip`"));
+            }
+        } else if is_skipped(name) {
+            left_out.push(name.clone());
         } else if is_in_key(name, target, said) {
             leading.push(name.clone());
+        } else if holders(name, target).is_empty() {
+            in_bounds.push(name);
         } else {
             if !is_harmless(name, target) {
-                errors.on(name, advice(&name.to_string(), target, said));
+                errors.on(name, advice(name, target, said));
             }
             left_out.push(name.clone());
         }
     }
-    let consts = target.sig.generics.const_params();
-    let skipped_consts = consts
-        .map(|param| &param.ident)
-        .filter(|name| said.skipped.iter().any(|skipped| name.unraw() == skipped));
-    left_out.extend(skipped_consts.cloned());
-    let has_opaque = check_opaque(target, said, errors);
+    // What only the bounds of one that is left out mention is left out with it.
+    for name in in_bounds {
+        let mut params = target.sig.generics.type_params();
+        let is_bound = params.any(|param| {
+            left_out.contains(&param.ident)
+                && bounds(&param.ident, target).any(|of| mentions(of, name))
+        });
+        if !is_bound {
+            leading.push(name.clone());
+            continue;
+        }
+        if !bounds(name, target).all(|bound| is_harmless_bound(bound, &["Future"])) {
+            errors.on(name, advice(name, target, said));
+        }
+        left_out.push(name.clone());
+    }
+    let consts = target.sig.generics.const_params().map(|param| &param.ident);
+    let (skipped, consts): (Vec<_>, Vec<_>) = consts.cloned().partition(is_skipped);
+    let left_out_opaque = check_opaque(target, said, errors);
+    let gone: Vec<Ident> = left_out.iter().chain(&skipped).cloned().collect();
     Parameters {
+        of_companion: without(&target.sig.generics, &gone, target, said),
         leading,
-        is_partial: !left_out.is_empty() || has_opaque,
-        of_companion: without(&target.sig.generics, &left_out, &target.returns),
+        left_out,
+        left_out_opaque,
+        consts,
     }
 }
 
-/// Whether something of the key, or the answer, is of the parameter's type; or nothing is, so that
-/// only the body can use it.
+/// Whether something of the key, or the answer, is of the parameter's type; or nothing but the body
+/// can use it.
 fn is_in_key(name: &Ident, target: &Target, said: &Said<'_>) -> bool {
     let holders = holders(name, target);
-    holders.is_empty()
+    let mut others = target.sig.generics.type_params();
+    let is_unmentioned = holders.is_empty()
+        && !others
+            .any(|of| of.ident != *name && bounds(&of.ident, target).any(|of| mentions(of, name)));
+    is_unmentioned
         || holders.iter().any(|index| said.used[*index] != Use::Unused)
         || mentions(&target.returns, name)
         || tokens::mention(said.values.clone(), &name.unraw().to_string())
+}
+
+/// The bounds of a parameter, where it is declared and after `where`.
+fn bounds<'a>(
+    name: &'a Ident,
+    target: &'a Target,
+) -> impl Iterator<Item = &'a TypeParamBound> + 'a {
+    let generics = &target.sig.generics;
+    let declared = generics
+        .type_params()
+        .filter(move |param| param.ident == *name)
+        .flat_map(|param| &param.bounds);
+    let clause = generics.where_clause.iter();
+    let after = clause
+        .flat_map(|clause| &clause.predicates)
+        .filter_map(move |of| match of {
+            WherePredicate::Type(of) if is_the_type(&of.bounded_ty, name) => Some(&of.bounds),
+            _ => None,
+        });
+    declared.chain(after.flatten())
 }
 
 /// The arguments in whose types the parameter occurs.
@@ -109,17 +162,14 @@ fn mentions(what: &impl ToTokens, name: &Ident) -> bool {
 fn is_harmless(name: &Ident, target: &Target) -> bool {
     let args = holders(name, target);
     let mut values = args.iter().map(|index| &target.args[*index].ty);
-    let generics = &target.sig.generics;
-    let mut others = generics.type_params().filter(|param| param.ident != *name);
-    let mut own = generics.type_params().filter(|param| param.ident == *name);
-    let mut predicates = generics.where_clause.iter().flat_map(|of| &of.predicates);
+    let mut others = target.sig.generics.type_params();
+    let clause = target.sig.generics.where_clause.iter();
+    let mut predicates = clause.flat_map(|clause| &clause.predicates);
     values.all(|ty| is_the_type(ty, name))
-        && own.all(|param| are_harmless(&param.bounds))
-        && !others.any(|param| mentions(&param.bounds, name))
+        && bounds(name, target).all(|bound| is_harmless_bound(bound, &[]))
+        && !others.any(|param| param.ident != *name && mentions(&param.bounds, name))
         && predicates.all(|predicate| match predicate {
-            WherePredicate::Type(of) if is_the_type(&of.bounded_ty, name) => {
-                are_harmless(&of.bounds)
-            }
+            WherePredicate::Type(of) if is_the_type(&of.bounded_ty, name) => true,
             other => !mentions(other, name),
         })
 }
@@ -133,7 +183,7 @@ fn is_the_type(ty: &Type, name: &Ident) -> bool {
     }
 }
 
-fn are_harmless(bounds: &Punctuated<TypeParamBound, Token![+]>) -> bool {
+fn is_harmless_bound(bound: &TypeParamBound, more: &[&str]) -> bool {
     const HARMLESS: &[&str] = &[
         "Sized",
         "Send",
@@ -148,25 +198,25 @@ fn are_harmless(bounds: &Punctuated<TypeParamBound, Token![+]>) -> bool {
         "AsyncFnMut",
         "AsyncFnOnce",
     ];
-    bounds.iter().all(|bound| match bound {
+    match bound {
         TypeParamBound::Lifetime(_) => true,
-        TypeParamBound::Trait(bound) => {
-            let last = bound.path.segments.last();
-            last.is_some_and(|last| HARMLESS.iter().any(|harmless| last.ident == harmless))
-        }
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| {
+            let mut harmless = HARMLESS.iter().chain(more);
+            harmless.any(|harmless| last.ident == harmless)
+        }),
         _ => false,
-    })
+    }
 }
 
 /// An `impl Trait` is a type parameter without a name, so that of its argument stands for it. Returns
-/// whether the key leaves one out.
-fn check_opaque(target: &Target, said: &Said<'_>, errors: &mut Errors) -> bool {
-    let mut has_left_out = false;
-    for (arg, used) in target.args.iter().zip(said.used) {
+/// the arguments with one that the key leaves out.
+fn check_opaque(target: &Target, said: &Said<'_>, errors: &mut Errors) -> Vec<usize> {
+    let mut left_out = Vec::new();
+    for (index, (arg, used)) in target.args.iter().zip(said.used).enumerate() {
         if *used != Use::Unused || !types::has_impl_trait(&arg.ty) {
             continue;
         }
-        has_left_out = true;
+        left_out.push(index);
         let name = arg.name.unraw().to_string();
         let is_skipped = arg
             .binds
@@ -184,19 +234,22 @@ fn check_opaque(target: &Target, said: &Said<'_>, errors: &mut Errors) -> bool {
             );
         }
     }
-    has_left_out
+    left_out
 }
 
 fn is_harmless_opaque(ty: &Type) -> bool {
     match peel_type(ty) {
         Type::Reference(reference) => is_harmless_opaque(&reference.elem),
-        Type::ImplTrait(opaque) => are_harmless(&opaque.bounds),
+        Type::ImplTrait(opaque) => opaque
+            .bounds
+            .iter()
+            .all(|bound| is_harmless_bound(bound, &[])),
         _ => false,
     }
 }
 
-fn advice(name: &str, target: &Target, said: &Said<'_>) -> String {
-    let key = key_with(name, target, said);
+fn advice(name: &Ident, target: &Target, said: &Said<'_>) -> String {
+    let key = key_with(&name.to_string(), target, said);
     let skip = match said.has_key {
         true => format!("write `skip({name})` beside `key`"),
         false => format!("add `{name}` to `skip`"),
@@ -217,12 +270,13 @@ fn key_with(name: &str, target: &Target, said: &Said<'_>) -> String {
     names.join(", ")
 }
 
-/// The parameters without these, and without the bounds that mention them. What the return type
-/// mentions stays: nothing is read without that type.
-fn without(generics: &Generics, left_out: &[Ident], returns: &Type) -> Generics {
+/// The parameters without these, and without the bounds that mention them. What the return type or the
+/// option `cache` mentions stays: the companion needs both.
+fn without(generics: &Generics, left_out: &[Ident], target: &Target, said: &Said<'_>) -> Generics {
+    let in_cache = |name: &Ident| said.cache.is_some_and(|cache| mentions(cache, name));
     let gone: Vec<&Ident> = left_out
         .iter()
-        .filter(|name| !mentions(returns, name))
+        .filter(|name| !mentions(&target.returns, name) && !in_cache(name))
         .collect();
     if gone.is_empty() {
         return generics.clone();

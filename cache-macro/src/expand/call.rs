@@ -2,7 +2,7 @@
 
 use super::{ours, ours_on, user_span};
 use crate::literal::peel_type;
-use crate::plan::{BindBy, Binding, Call, Home, Name, Param, Part, Plan, Taken};
+use crate::plan::{BindBy, Binding, Call, Home, Param, Part, Plan, Taken};
 use crate::types;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -31,14 +31,14 @@ pub(super) enum Given {
 /// ```
 pub(super) fn call(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream {
     let span = Span::mixed_site();
-    let rt = plan.runtime(span);
     let bindings = bindings(&plan.call.bindings, given);
     let cache = plan.call.cache.iter().map(|cache| own_cache(plan, cache));
     let begin = begin(plan, spec, given);
-    let consts = plan.target.sig.generics.const_params().map(|param| {
-        let name = &param.ident;
-        quote_spanned!(span=> __call.key().separate(); #rt::CacheKey::write(&#name, __call.key());)
-    });
+    let consts = plan
+        .call
+        .consts
+        .iter()
+        .map(|name| quote_spanned!(span=> __call.key().constant(&#name);));
     let parts = plan.call.parts.iter().map(|part| write(plan, part, given));
     quote_spanned! {span=>
         {
@@ -60,7 +60,9 @@ fn begin(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream {
     let Call {
         types,
         opaque,
-        is_partial,
+        named,
+        left_out,
+        left_out_opaque,
         ..
     } = &plan.call;
     let host = match &plan.home {
@@ -74,23 +76,38 @@ fn begin(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream {
         let value = reference(param, given);
         quote_spanned!(span=> __types.add_of(#value);)
     });
-    let partial = is_partial.then(|| quote_spanned!(span=> __types.partial();));
-    let has_companion = matches!(plan.home, Home::Companion(_));
+    let named = named
+        .iter()
+        .map(|name| quote_spanned!(span=> __types.named::<#name>();));
+    // A function of the companion has no parameters but those of the key.
+    let is_declared = matches!(given, Given::Declared);
+    let left_out = left_out
+        .iter()
+        .map(|name| quote_spanned!(span=> __types.left_out::<#name>();))
+        .filter(|_| is_declared);
+    let left_out_opaque = left_out_opaque
+        .iter()
+        .map(|param| {
+            let value = reference(param, given);
+            quote_spanned!(span=> __types.left_out_of(#value);)
+        })
+        .filter(|_| is_declared);
     let is_generic = plan.target.sig.generics.type_params().next().is_some()
         || plan
             .target
             .args
             .iter()
             .any(|arg| types::has_impl_trait(&arg.ty));
-    let is_derived = matches!(plan.name, Name::Path(..));
-    if !is_generic && (has_companion || (host.is_none() && !is_derived)) {
+    if !is_generic && matches!(plan.home, Home::Companion(_)) {
         return quote_spanned!(span=> #rt::Call::new(#spec));
     }
     let added: TokenStream = host
         .into_iter()
         .chain(types)
         .chain(opaque)
-        .chain(partial)
+        .chain(named)
+        .chain(left_out)
+        .chain(left_out_opaque)
         .collect();
     quote_spanned!(span=> #rt::Call::generic(#spec, |__types| { #added }))
 }

@@ -83,6 +83,9 @@ fn quiet() -> TokenStream {
         #[allow(
             dead_code,
             deprecated,
+            non_camel_case_types,
+            non_snake_case,
+            non_upper_case_globals,
             single_use_lifetimes,
             unreachable_pub,
             unused_lifetimes,

@@ -51,15 +51,12 @@ fn ask_for_policy(plan: &Plan) -> TokenStream {
 pub(super) fn spec(plan: &Plan) -> TokenStream {
     let span = Span::mixed_site();
     let rt = plan.runtime(span);
-    let (file, line) = (
-        quote_spanned!(span=> #rt::core::file!()),
-        quote_spanned!(span=> #rt::core::line!()),
-    );
+    let file = quote_spanned!(span=> #rt::core::file!());
+    let place = quote_spanned!(span=> [#rt::core::line!(), #rt::core::column!()]);
     let named = match &plan.name {
-        Name::Given(name) => quote_spanned!(span=> named(#name, #file, #line)),
+        Name::Given(name) => quote_spanned!(span=> named(#name, #file, #place)),
         Name::Path(function, item) => {
             let module = quote_spanned!(span=> #rt::core::module_path!());
-            let column = quote_spanned!(span=> #rt::core::column!());
             let companion = match &plan.home {
                 Home::Companion(companion) => {
                     let name = &companion.name;
@@ -73,7 +70,7 @@ pub(super) fn spec(plan: &Plan) -> TokenStream {
                     #module,
                     #item,
                     #file,
-                    [#line, #column],
+                    #place,
                 ) #companion
             }
         }

@@ -3,10 +3,11 @@
 use super::{ours, user_span};
 use crate::plan::{Companion, Param, Plan, Taken};
 use crate::target::{Arg, Shape, Target};
-use crate::types;
+use crate::{tokens, types};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
-use syn::{Attribute, FnArg, Generics, Meta, Pat, Signature, Type};
+use syn::ext::IdentExt;
+use syn::{Attribute, FnArg, Generics, Meta, Pat, Signature, Type, WherePredicate};
 
 const LINTS: &[&str] = &["allow", "warn", "deny", "forbid", "expect"];
 
@@ -148,6 +149,19 @@ pub(super) fn many_params(
     if types::has_elided_lifetime(&param.ty) {
         let lifetime = syn::Lifetime::new("'__item", span);
         types::name_lifetimes(&mut param.ty, &lifetime);
+        // What is borrowed for so long lives so long.
+        let ty = param.ty.to_token_stream();
+        let borrowed: Vec<Ident> = generics
+            .type_params()
+            .map(|of| of.ident.clone())
+            .filter(|name| tokens::mention(ty.clone(), &name.unraw().to_string()))
+            .collect();
+        let bounds = &mut generics.make_where_clause().predicates;
+        bounds.extend(
+            borrowed
+                .iter()
+                .map(|name| -> WherePredicate { syn::parse_quote!(#name: #lifetime) }),
+        );
         generics.params.insert(0, syn::parse_quote!(#lifetime));
     }
     let item = taken(plan, &param);

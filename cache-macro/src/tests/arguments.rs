@@ -51,8 +51,7 @@ fn type_and_const_parameters_are_part_of_the_key() {
                             __types.add_of(k);
                         },
                     );
-                    __call.key().separate();
-                    rt::CacheKey::write(&N, __call.key());
+                    __call.key().constant(&N);
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(k, __call.key());
                     __call

@@ -257,7 +257,7 @@ fn an_associated_function_is_known_by_the_flag() {
                                         static __SPEC: rt::Spec = rt::Spec::named(
                                                 "users",
                                                 rt::core::file!(),
-                                                rt::core::line!(),
+                                                [rt::core::line!(), rt::core::column!()],
                                             )
                                             .method()
                                             .version({ VERSION } as u64)

@@ -104,10 +104,22 @@ fn names_escape_what_structures_keys() {
 }
 
 #[test]
+fn parts_that_write_nothing_are_empty_texts() {
+    struct Nothing;
+    impl CacheKey for Nothing {
+        fn write(&self, _key: &mut KeyWriter) {}
+    }
+    let key = Key::new("b").part(&Nothing).part(&Nothing).part(&1);
+    assert_eq!(key.to_string(), "b:%:%:1");
+}
+
+#[test]
 fn versions_follow_names() {
     let key = Key::new("profile").part(&7).version(3);
     assert_eq!(key.to_string(), "profile@3:7");
     assert_eq!(Key::new("profile").version(0).to_string(), "profile");
+    let twice = Key::new("a@b").version(3).version(4).part(&1);
+    assert_eq!(twice.to_string(), "a%40b@4:1");
 }
 
 #[test]

@@ -119,13 +119,41 @@ impl KeyWriter {
     /// Writes the mark between two parts.
     #[doc(hidden)]
     pub fn separate(&mut self) {
+        self.end_part();
         self.text.push(':');
+    }
+
+    /// A part that wrote nothing is written as an empty text: only a prefix ends with two colons.
+    fn end_part(&mut self) {
+        if self.text.ends_with(':') {
+            self.text.push('%');
+        }
     }
 
     /// Writes text of a template, in which the attribute has escaped what structures a key.
     #[doc(hidden)]
     pub fn literal(&mut self, text: &'static str) {
+        if text.starts_with(':') {
+            self.end_part();
+        }
         self.text.push_str(text);
+    }
+
+    /// Writes a const parameter that begins the key.
+    #[doc(hidden)]
+    pub fn constant(&mut self, value: &impl CacheKey) {
+        self.separate();
+        self.text.push('<');
+        value.write(self);
+        self.text.push('>');
+    }
+
+    /// Writes a type that begins the key. No part begins with `<`.
+    pub(crate) fn type_name(&mut self, name: &str) {
+        self.separate();
+        self.text.push('<');
+        self.path(name);
+        self.text.push('>');
     }
 
     /// Writes text that was encoded before.

@@ -64,7 +64,7 @@ fn at_hand(near: &Near, n: u64) -> Option<u64> {
 }
 
 fn wanted<'a>(near: &Near, key: &'a str) -> Wanted<'a> {
-    static SPEC: Spec = Spec::named("near", "tests.rs", 1);
+    static SPEC: Spec = Spec::named("near", "tests.rs", [1, 1]);
     Wanted {
         instance: SPEC.instance(),
         parts: key.strip_prefix("near").unwrap(),
@@ -223,7 +223,7 @@ fn what_is_at_hand_is_of_this_tier_this_function_and_this_key() {
         assert_eq!((get(&one, 1), get(&other, 1)), (Some(10), Some(20)));
     }
     assert_eq!((at_hand(&one, 1), at_hand(&one, 11)), (Some(10), None));
-    static OTHER: Spec = Spec::named("other", "tests.rs", 2);
+    static OTHER: Spec = Spec::named("other", "tests.rs", [2, 1]);
     let of_other = Wanted {
         instance: OTHER.instance(),
         ..wanted(&one, "near:1")

@@ -15,15 +15,25 @@ use crate::key::KeyWriter;
 /// The types of a call that are part of its key.
 #[derive(Debug, Default)]
 pub struct Types {
-    written: Vec<&'static str>,
+    /// The names that begin the key, and those that the key has elsewhere.
+    leading: Vec<&'static str>,
+    named: Vec<&'static str>,
+    /// The types of all these names, and the `Self` of a method.
     ids: Vec<TypeId>,
-    is_partial: bool,
+    /// The types that are not part of the key.
+    left_out: Vec<TypeId>,
 }
 
 impl Types {
-    /// Adds a type parameter of the function.
+    /// Adds a type parameter of the function, which begins the key.
     pub fn add<T: ?Sized>(&mut self) {
-        self.written.push(std::any::type_name::<T>());
+        self.leading.push(std::any::type_name::<T>());
+        self.ids.push(typeid::of::<T>());
+    }
+
+    /// Adds a type parameter that the key names.
+    pub fn named<T: ?Sized>(&mut self) {
+        self.named.push(std::any::type_name::<T>());
         self.ids.push(typeid::of::<T>());
     }
 
@@ -37,9 +47,14 @@ impl Types {
         self.ids.push(typeid::of::<T>());
     }
 
-    /// Records that the function has type parameters which are not part of the key.
-    pub fn partial(&mut self) {
-        self.is_partial = true;
+    /// Records a type parameter that is not part of the key.
+    pub fn left_out<T: ?Sized>(&mut self) {
+        self.left_out.push(typeid::of::<T>());
+    }
+
+    /// Records the type of an argument, where that is not part of the key and has no name.
+    pub fn left_out_of<T: ?Sized>(&mut self, _value: &T) {
+        self.left_out::<T>();
     }
 }
 
@@ -54,7 +69,7 @@ pub(crate) struct Instance {
     spec: &'static Spec,
     marker: Option<Marker>,
     types: Types,
-    /// The beginning of its keys, encoded: `name[@version][:type]..`.
+    /// The beginning of its keys, encoded: `name[@version][:<type>]..`.
     head: Box<str>,
     registered: OnceLock<()>,
     /// Another function has the same derived name, so the key alone does not tell them apart.
@@ -72,9 +87,14 @@ impl Instance {
         self.spec
     }
 
-    /// Returns the beginning of its keys, encoded: `name[@version][:type]..`.
+    /// Returns the beginning of its keys, encoded: `name[@version][:<type>]..`.
     pub(crate) fn head(&self) -> &str {
         &self.head
+    }
+
+    /// Returns the name and the version, encoded.
+    pub(super) fn name(&self) -> &str {
+        self.head.split(':').next().unwrap_or_default()
     }
 
     /// Returns whether another function has the same name by accident. Neither may use the cache then.
@@ -95,21 +115,39 @@ impl Instance {
 
     /// Returns whether the two share keys by accident.
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
-        if !std::ptr::eq(self.spec, other.spec) {
-            // A given name may be shared on purpose.
-            return !(self.spec.is_named() && other.spec.is_named());
+        let is_one_function = std::ptr::eq(self.spec, other.spec);
+        // A given name may be shared on purpose.
+        if !is_one_function && !(self.spec.is_named() && other.spec.is_named()) {
+            return true;
+        }
+        if self.head != other.head || self.types.named != other.types.named {
+            return false;
         }
         // Two types of one name, as of two blocks.
-        self.types.ids != other.types.ids || self.is_twin_of(other)
+        self.types.ids != other.types.ids || (is_one_function && self.is_twin_of(other))
     }
 
-    /// Returns whether the closure at one place has two types: the types round that place differ.
+    /// Returns whether the closure at one place has two types although the types that it adds are
+    /// equal: then the types round that place differ.
     fn is_twin_of(&self, other: &Self) -> bool {
         match (&self.marker, &other.marker) {
-            (Some(one), Some(two)) if !self.types.is_partial => {
-                one.name == two.name && one.id != two.id
+            (Some(one), Some(two)) => {
+                one.name == two.name
+                    && one.id != two.id
+                    && self.types.left_out == other.types.left_out
             }
             _ => false,
+        }
+    }
+
+    /// Returns the paths of its types, for messages.
+    pub(super) fn types(&self) -> String {
+        let marker = self.marker.as_ref().map_or("", |marker| marker.name);
+        let names = self.types.leading.iter().chain(&self.types.named);
+        let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+        match names.is_empty() {
+            true => format!("in `{}`", place::function(marker)),
+            false => names.join(" or "),
         }
     }
 
@@ -204,13 +242,12 @@ fn head(spec: &Spec, closure: Option<&'static str>, types: &Types) -> Box<str> {
         Name::Derived(derived) => derived.write(path, spec.is_method, &mut head),
     }
     head.version(spec.version);
-    if matches!(spec.name, Name::Given(_)) && spec.is_method {
-        head.separate();
-        head.path(place::parent(path));
+    let host = place::parent(path);
+    if matches!(spec.name, Name::Given(_)) && (spec.is_method || place::is_implementation(host)) {
+        head.type_name(host);
     }
-    for written in &types.written {
-        head.separate();
-        head.path(written);
+    for name in &types.leading {
+        head.type_name(name);
     }
     head.finish().to_string().into()
 }

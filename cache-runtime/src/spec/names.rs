@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::instance::Instance;
 use super::place;
-use crate::key::KeyWriter;
+use crate::key::{KeyWriter, MAX_KEY_BYTES};
 
 /// The name of a function, which begins its keys.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ impl Derived {
             name.path(parent);
             name.encoded(".");
             name.path(place::last(self.path));
-            parent != self.module
+            !place::is_same(parent, self.module)
         };
         if is_local {
             // A path names no blocks, so two blocks are told apart by their text and column.
@@ -56,16 +56,18 @@ impl Derived {
     }
 }
 
-/// The instances of all functions that were called, by the beginning of their keys.
+/// The instances of all functions that were called, by their names.
 static REGISTER: OnceLock<Mutex<HashMap<&'static str, Vec<&'static Instance>>>> = OnceLock::new();
 
 /// Registers an instance. If another one has the same keys by accident, both bypass the cache from
 /// then on. Two given names are no accident.
 pub(super) fn register(new: &'static Instance, once: &OnceLock<()>) {
     let mut other = None;
+    let mut is_first = false;
     once.get_or_init(|| {
+        is_first = true;
         let mut register = register_of_all();
-        let known = register.entry(new.head()).or_default();
+        let known = register.entry(new.name()).or_default();
         for known in known.iter().filter(|known| known.conflicts_with(new)) {
             known.set_ambiguous();
             new.set_ambiguous();
@@ -77,25 +79,31 @@ pub(super) fn register(new: &'static Instance, once: &OnceLock<()>) {
     if let Some(other) = other {
         warn_of(other, new);
     }
+    if is_first && new.head().len() > MAX_KEY_BYTES {
+        let place = new.spec().place();
+        tracing::warn!(
+            "the types of the cached function at {place} make its keys longer than \
+             {MAX_KEY_BYTES} bytes: it runs without the cache"
+        );
+    }
 }
 
 fn warn_of(other: &Instance, new: &Instance) {
-    let (name, one, two) = (new.head(), other.spec(), new.spec());
+    let (one, two) = (other.spec(), new.spec());
     if std::ptr::eq(one, two) {
         tracing::error!(
-            "the cached function at {}:{} is called with two types of one path, in `{name}`: calls \
-             with either run without the cache; make what tells the types apart a part of the key",
-            one.file,
-            one.line,
+            "the cached function at {} is called with two types of one path, {}: calls with either \
+             run without the cache; make what tells the types apart a part of the key",
+            one.place(),
+            new.types(),
         );
     } else {
         tracing::error!(
-            "the cached functions at {}:{} and at {}:{} have one name, `{name}`: both run without \
-             the cache; give each a `name` of its own",
-            one.file,
-            one.line,
-            two.file,
-            two.line,
+            "the cached functions at {} and at {} have one name, `{}`: both run without the cache; \
+             give each a `name` of its own, or make what tells them apart a part of the key",
+            one.place(),
+            two.place(),
+            new.name(),
         );
     }
 }
@@ -106,22 +114,22 @@ pub(super) fn register_value(new: &'static Instance, value: &'static str) {
     let mut other = None;
     new.value.get_or_init(|| {
         let register = register_of_all();
-        let same_name = register.get(new.head()).into_iter().flatten();
-        let differs = |known: &Instance| known.value.get().is_some_and(|of| *of != value);
+        let same_name = register.get(new.name()).into_iter().flatten();
+        let differs = |known: &Instance| {
+            known.head() == new.head() && known.value.get().is_some_and(|of| *of != value)
+        };
         other = same_name.copied().find(|known| differs(known));
         value
     });
     if let Some(other) = other {
         let (one, two) = (other.spec(), new.spec());
         tracing::warn!(
-            "`{}` is the name of cached functions with two types of values: `{}` at {}:{} and \
-             `{value}` at {}:{}; give one of them another `name`",
+            "`{}` is the name of cached functions with two types of values: `{}` at {} and \
+             `{value}` at {}; give one of them another `name`",
             new.head(),
             other.value.get().unwrap_or(&""),
-            one.file,
-            one.line,
-            two.file,
-            two.line,
+            one.place(),
+            two.place(),
         );
     }
 }

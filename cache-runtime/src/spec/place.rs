@@ -20,6 +20,18 @@ pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once("::").map_or("", |(parent, _)| parent)
 }
 
+/// Returns whether the path of a function's parent is that of an `impl` with types of its own, or of a
+/// trait. No other parent is written with generic arguments.
+pub(super) fn is_implementation(parent: &str) -> bool {
+    parent.ends_with('>')
+}
+
+/// Returns whether two paths are equal. A path of the compiler may have `r#` where one of the source
+/// has none.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    one == other || one.replace("r#", "") == other.replace("r#", "")
+}
+
 /// Returns the name at the end of a path.
 pub(super) fn last(path: &str) -> &str {
     path.rsplit_once("::").map_or(path, |(_, last)| last)
@@ -28,6 +40,7 @@ pub(super) fn last(path: &str) -> &str {
 /// Returns whether the method of this path is, or may be, in an `impl` inside of a function. A path
 /// names no blocks, so two blocks of one function may each have a method of this path.
 pub(super) fn is_local_method(path: &str, module: &str) -> bool {
+    let (path, module) = (&*path.replace("r#", ""), &*module.replace("r#", ""));
     if let Some((place, _)) = path.split_once("::<impl ") {
         return place != module;
     }
@@ -71,10 +84,10 @@ fn outer_paths(implementation: &str) -> impl Iterator<Item = &str> {
         }
     }
     outside.push(&text[from..]);
-    let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '#' | '{' | '}');
+    let ends_path = |c: char| c.is_whitespace() || "<>()[],;&*+='!-".contains(c);
     outside
         .into_iter()
-        .flat_map(move |text| text.split(move |c| !is_path(c)))
+        .flat_map(move |text| text.split(ends_path))
         .filter(|path| path.contains("::"))
 }
 
@@ -182,9 +195,16 @@ mod tests {
             "<alloc::vec::Vec<app::m::inner::Row> as app::m::Users>::find",
             "app::m::<impl app::a::Users for app::b::Pg>::find",
             "<dyn app::m::Kind + core::marker::Send as app::m::Users>::find",
+            "app::r#m::Repo::load",
         ] {
             assert!(!is_local_method(path, "app::m"), "{path}");
         }
+    }
+
+    #[test]
+    fn paths_hold_any_letters() {
+        assert!(!is_local_method("app::हिन्दी::Pg::load", "app::हिन्दी"));
+        assert!(is_local_method("app::हिन्दी::Pg::load", "app"));
     }
 
     #[test]
