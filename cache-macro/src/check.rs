@@ -15,6 +15,7 @@ mod behind;
 mod companion;
 mod function;
 mod key;
+mod unit;
 
 use arguments::Arguments;
 
@@ -23,6 +24,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
     function::check(&target, errors);
     companion_option(&args, is_method, &target, errors);
     none_option(&args, &target, errors);
+    unit::check(args.cache_unit.as_ref(), &target, errors);
     jitter_option(&args, errors);
     let keyed = key::check(&mut args, &target, errors);
     let is_inline = is_method || matches!(args.companion, Asked::Off);
@@ -55,6 +57,8 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
         ttl,
         store_if,
         near,
+        lossy: args.lossy,
+        cache_unit: args.cache_unit.is_some(),
         behind,
         target,
     })

@@ -13,7 +13,8 @@ use crate::config::Config;
 use crate::current::Current;
 use crate::error::Error;
 use crate::exec;
-use crate::json::{Codec, Decode, Stored};
+use crate::guard;
+use crate::json::{Codec, Compare, Decode, Stored, unreadable};
 use crate::keep::Inner;
 use crate::key::Key;
 use crate::load::{keep_time, time_to_live};
@@ -60,13 +61,15 @@ pub fn invalidate_sync(call: Call) -> Result<Invalidated, Error> {
 }
 
 /// Stores a value for a call. `ttl` overrides the function's own.
-pub fn put<R>(
+pub fn put<R, V>(
     call: Call,
-    value: &(impl Stored<R> + ?Sized),
+    value: &(impl Stored<R, V> + ?Sized),
     codec: Codec<R>,
+    comparison: impl Compare<V>,
     ttl: Option<Option<Duration>>,
 ) -> Op<()> {
-    put_json(call, value.json(codec), ttl)
+    let json = value.json(codec, comparison, call.spec());
+    put_json(call, json, ttl)
 }
 
 fn put_json(
@@ -88,13 +91,14 @@ fn put_json(
 ///
 /// # Errors
 /// As [`Cache::set`](crate::Cache::set).
-pub fn put_sync<R>(
+pub fn put_sync<R, V>(
     call: Call,
-    value: &(impl Stored<R> + ?Sized),
+    value: &(impl Stored<R, V> + ?Sized),
     codec: Codec<R>,
+    comparison: impl Compare<V>,
     ttl: Option<Option<Duration>>,
 ) -> Result<(), Error> {
-    exec::wait(put(call, value, codec, ttl))
+    exec::wait(put(call, value, codec, comparison, ttl))
 }
 
 /// Reads the stored values of some calls, in one round trip to each cache that they use.
@@ -158,7 +162,10 @@ impl<R, V> Future for PeekMany<R, V> {
         let found = ready!(self.fetch.as_mut().poll(context))?;
         let read = |json: Option<Vec<u8>>| match json {
             None => Ok(None),
-            Some(json) => (self.decode)(&json).map(|(returned, _)| (self.inner)(returned)),
+            Some(json) => {
+                let read = || (self.decode)(&json).map(|(returned, _)| (self.inner)(returned));
+                guard::of_user(read).unwrap_or_else(|| Err(unreadable()))
+            }
         };
         Poll::Ready(found.into_iter().map(read).collect())
     }
