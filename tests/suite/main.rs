@@ -12,10 +12,12 @@ mod fence;
 mod fleet;
 mod foreign;
 mod held;
+mod hidden;
 mod key_vectors;
 mod keys;
 mod large;
 mod lone;
+mod lossy;
 mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
 mod metrics;
@@ -23,6 +25,7 @@ mod near;
 #[cfg(feature = "cluster")]
 mod one_node;
 mod outage;
+mod panics;
 #[allow(dead_code, reason = "the drills use the rest")]
 mod proxy;
 mod refusals;

@@ -36,14 +36,15 @@ pub(super) fn codec(plan: &Plan) -> TokenStream {
         false => codec,
         true => quote_spanned!(span=> <#asked as #rt::NearValue>::near(#rule, #codec)),
     };
-    quote_spanned!(span=> { #imports let #rule = #policy; #codec })
+    let more = imports_of_values(plan);
+    quote_spanned!(span=> { #imports #more let #rule = #policy; #codec })
 }
 
 /// How a value that `put` takes is compared, as far as the signature shows its type.
 pub(super) fn comparison_of_put(plan: &Plan, value: &Type) -> TokenStream {
     let span = ours_on(value);
     let rt = plan.runtime(span);
-    let imports = imports(plan);
+    let imports = imports_of_values(plan);
     let rule = quote_spanned!(span=> #rt::Probe::<#value>::new().whole());
     let comparison = comparison(plan, &rule);
     quote_spanned!(span=> { #imports #comparison })
@@ -65,10 +66,16 @@ fn imports(plan: &Plan) -> TokenStream {
     let rt = plan.runtime(span);
     quote_spanned! {span=>
         #[allow(unused_imports)]
-        use #rt::{
-            EqualFallback as _, HoldingFallback as _, OkFallback as _, ShownFallback as _,
-            SomeFallback as _,
-        };
+        use #rt::{OkFallback as _, SomeFallback as _};
+    }
+}
+
+fn imports_of_values(plan: &Plan) -> TokenStream {
+    let span = Span::mixed_site();
+    let rt = plan.runtime(span);
+    quote_spanned! {span=>
+        #[allow(unused_imports)]
+        use #rt::{EqualFallback as _, HoldingFallback as _, ShownFallback as _};
     }
 }
 

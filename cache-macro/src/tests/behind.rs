@@ -87,10 +87,15 @@ fn a_sync_refresh_is_a_closure() {
                         },
                         {
                             use rt::{OkFallback as _, SomeFallback as _};
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            let __rule = rt::Probe::<u64>::new().ok().some();
                             <_ as ::cache_runtime::Cacheable>::codec::<
                                 u64,
                                 _,
-                            >(rt::Probe::<u64>::new().ok().some())
+                                _,
+                            >(__rule.holding(), __rule.equal().shown())
                         },
                     );
                     match __step {
@@ -151,10 +156,15 @@ fn a_detached_load_of_a_method_runs_on_a_copy_of_self() {
                             rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
+                                use rt::{
+                                    EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                                };
+                                let __rule = rt::Probe::<u64>::new().ok().some();
                                 <_ as ::cache_runtime::Cacheable>::codec::<
                                     u64,
                                     _,
-                                >(rt::Probe::<u64>::new().ok().some())
+                                    _,
+                                >(__rule.holding(), __rule.equal().shown())
                             },
                         )
                         .await;
@@ -228,10 +238,15 @@ fn an_owned_self_moves_into_the_refresh() {
                             rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
+                                use rt::{
+                                    EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                                };
+                                let __rule = rt::Probe::<u64>::new().ok().some();
                                 <_ as ::cache_runtime::Cacheable>::codec::<
                                     u64,
                                     _,
-                                >(rt::Probe::<u64>::new().ok().some())
+                                    _,
+                                >(__rule.holding(), __rule.equal().shown())
                             },
                         )
                         .await;
