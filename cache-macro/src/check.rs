@@ -24,7 +24,7 @@ pub(crate) fn check(mut args: Args, target: Target, errors: &mut Errors) -> Opti
     function::check(&target, errors);
     companion_option(&args, is_method, &target, errors);
     none_option(&args, &target, errors);
-    unit::check(args.cache_unit.as_ref(), &target, errors);
+    unit::check(&args, &target, errors);
     jitter_option(&args, errors);
     let keyed = key::check(&mut args, &target, errors);
     let is_inline = is_method || matches!(args.companion, Asked::Off);

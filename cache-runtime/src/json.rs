@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind};
-use crate::keep::{Answers, Policy};
+use crate::keep::Policy;
 use crate::near::{Copied, Life};
 use crate::spec::Spec;
 
@@ -49,7 +49,7 @@ pub trait Cacheable: Sized {
     #[must_use]
     fn codec<R, P, C>(policy: P, comparison: C) -> Codec<R>
     where
-        P: Policy<R, Value = Self> + Answers,
+        P: Policy<R, Value = Self>,
         C: Compare<Self>;
 }
 
@@ -65,7 +65,7 @@ impl<T: Serialize + DeserializeOwned> Cacheable for T {
 
     fn codec<R, P, C>(_policy: P, _comparison: C) -> Codec<R>
     where
-        P: Policy<R, Value = Self> + Answers,
+        P: Policy<R, Value = Self>,
         C: Compare<Self>,
     {
         Codec {

@@ -135,12 +135,19 @@ pub trait HoldingFallback: Sized {
 impl<F, M, T> HoldingFallback for Rule<F, M, T> {}
 
 /// A function that returns something.
+// With a method instead of a bound, which the compiler would quote in the error.
 #[diagnostic::on_unimplemented(
     message = "this function returns nothing that a hit could give",
     label = "a hit does not do what the function does",
     note = "return what it finds or makes; where the `Ok` itself is the answer, as in `authorize(..) -> Result<(), Denied>`, say `cache_unit`"
 )]
-pub trait Answers {}
+pub trait Answers: Sized {
+    /// The rule itself.
+    #[must_use]
+    fn answers(self) -> Self {
+        self
+    }
+}
 
 #[diagnostic::do_not_recommend]
 impl<F, T> Answers for Rule<F, Whole, T> {}

@@ -1,16 +1,17 @@
 //! Functions that return nothing: a hit would only leave out what they do.
 
+use crate::args::Args;
 use crate::error::Errors;
 use crate::literal::peel_type;
 use crate::target::Target;
 use crate::types;
-use proc_macro2::Ident;
 use syn::{ReturnType, Type};
 
-pub(super) fn check(cache_unit: Option<&Ident>, target: &Target, errors: &mut Errors) {
+pub(super) fn check(args: &Args, target: &Target, errors: &mut Errors) {
     let answer = types::success(&target.returns);
-    match cache_unit {
-        None if types::is_unit(answer) => {
+    match &args.cache_unit {
+        // Of a function that returns nothing, `none` is a mistake by itself.
+        None if types::is_unit(answer) && !args.is_given("none") => {
             const REFUSED: &str = "this function returns nothing that a hit could give; return what it finds or makes, \
                  or, where the `Ok` itself is the answer as in `authorize(..) -> Result<(), Denied>`, \
                  say `cache_unit`";

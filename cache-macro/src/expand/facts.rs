@@ -26,7 +26,7 @@ pub(super) fn codec(plan: &Plan) -> TokenStream {
     let rule = quote_spanned!(span=> __rule);
     let kept = match plan.cache_unit {
         true => rule.clone(),
-        false => quote_spanned!(span=> #rule.holding()),
+        false => quote_spanned!(span=> <#asked as #rt::Answers>::answers(#rule.holding())),
     };
     let comparison = comparison(plan, &rule);
     let codec = quote_spanned! {span=>

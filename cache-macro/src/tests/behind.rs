@@ -95,7 +95,7 @@ fn a_sync_refresh_is_a_closure() {
                                 u64,
                                 _,
                                 _,
-                            >(__rule.holding(), __rule.equal().shown())
+                            >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown())
                         },
                     );
                     match __step {
@@ -164,7 +164,10 @@ fn a_detached_load_of_a_method_runs_on_a_copy_of_self() {
                                     u64,
                                     _,
                                     _,
-                                >(__rule.holding(), __rule.equal().shown())
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                )
                             },
                         )
                         .await;
@@ -246,7 +249,10 @@ fn an_owned_self_moves_into_the_refresh() {
                                     u64,
                                     _,
                                     _,
-                                >(__rule.holding(), __rule.equal().shown())
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                )
                             },
                         )
                         .await;

@@ -52,7 +52,7 @@ fn an_async_function_gets_a_companion() {
                         Result<User, E>,
                         _,
                         _,
-                    >(__rule.holding(), __rule.equal().shown())
+                    >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown())
                 }
                 #[doc(hidden)]
                 pub fn __call(user_id: &impl rt::KeyArg<u64>) -> rt::Call {
@@ -282,7 +282,7 @@ fn a_function_without_a_companion_holds_its_body() {
                                 Result<u64, E>,
                                 _,
                                 _,
-                            >(__rule.holding(), __rule.equal().shown())
+                            >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown())
                         },
                     );
                     match __step {

@@ -48,7 +48,10 @@ fn an_async_method_holds_its_body() {
                                     Result<User, E>,
                                     _,
                                     _,
-                                >(__rule.holding(), __rule.equal().shown())
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                )
                             },
                         )
                         .await;
@@ -116,7 +119,7 @@ fn a_sync_method_holds_its_body() {
                                 u64,
                                 _,
                                 _,
-                            >(__rule.holding(), __rule.equal().shown())
+                            >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown())
                         },
                     );
                     match __step {
@@ -194,7 +197,10 @@ fn what_async_trait_makes_is_one_future_again() {
                                         u64,
                                         _,
                                         _,
-                                    >(__rule.holding(), __rule.equal().shown())
+                                    >(
+                                        <_ as rt::Answers>::answers(__rule.holding()),
+                                        __rule.equal().shown(),
+                                    )
                                 },
                             )
                             .await;
@@ -273,7 +279,10 @@ fn an_associated_function_is_known_by_the_flag() {
                                     Option<u64>,
                                     _,
                                     _,
-                                >(__rule.holding(), __rule.equal().shown())
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                )
                             },
                         )
                         .await;

@@ -194,7 +194,7 @@ fn near_is_said_in_the_static_and_asked_of_the_value() {
                             Option<User>,
                             _,
                             _,
-                        >(__rule.holding(), __rule.equal().shown()),
+                        >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown()),
                     )
                 }
             }
@@ -279,7 +279,10 @@ fn a_copy_answers_before_there_is_a_future_of_the_rest() {
                                     User,
                                     _,
                                     _,
-                                >(__rule.holding(), __rule.equal().shown()),
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                ),
                             )
                         },
                     ) {
@@ -355,7 +358,10 @@ fn near_is_asked_of_what_a_generic_method_returns() {
                                     T,
                                     _,
                                     _,
-                                >(__rule.holding(), __rule.equal().shown()),
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                ),
                             )
                         },
                     );
