@@ -15,7 +15,6 @@ mod checked;
 mod compare;
 mod fields;
 mod kept;
-mod named;
 mod out;
 mod reading;
 mod store;

@@ -1,5 +1,6 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
+mod attributes;
 mod behind;
 mod burst;
 #[cfg(feature = "cluster")]

@@ -4,109 +4,63 @@
 //! code refuses it, because the field is there already; for a field it wants the value. So that it is
 //! there already also where writing skipped it, something is given for each skipped field before.
 
-use std::cell::RefCell;
+use std::marker::PhantomData;
 
-use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::named::Named;
-use super::reading::{Reading, Seed, Unwritten};
+use super::fields::Fields;
+use super::reading::Unwritten;
 
-/// A struct, and what is asked after it.
-pub(super) struct Asking<'a, A> {
-    inner: A,
-    reading: &'a Reading<'a>,
+/// What is asked after a struct was read.
+pub(super) struct Asking {
     /// Written fields that were skipped this time, as far as it is known by now.
-    skipped: RefCell<Vec<&'static str>>,
+    skipped: Vec<&'static str>,
     asked: Option<&'static str>,
-    given: Given,
+    pub(super) given: Given,
 }
 
 /// Where the value of the last key comes from.
 #[derive(Clone, Copy)]
-enum Given {
+pub(super) enum Given {
     Json,
     Anything,
     Asked,
 }
 
-impl<'a, A> Asking<'a, A> {
-    pub(super) fn new(
-        inner: A,
-        reading: &'a Reading<'a>,
-        asked: Unwritten,
-        known: &'static [&'static str],
-    ) -> Self {
-        let is_written = |field: &&'static str| reading.fields.has(asked.of, field);
+impl Asking {
+    pub(super) fn new(fields: &Fields, asked: Unwritten, known: &'static [&'static str]) -> Self {
+        let is_written = |field: &&'static str| fields.has(asked.of, field);
         Self {
-            inner,
-            reading,
-            skipped: RefCell::new(known.iter().copied().filter(is_written).collect()),
+            skipped: known.iter().copied().filter(is_written).collect(),
             asked: Some(asked.field),
             given: Given::Json,
         }
     }
-}
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Asking<'_, A> {
-    type Error = A::Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
-        let mut seed = Some(seed);
-        if matches!(self.given, Given::Json) {
-            let skipped = &self.skipped;
-            let tell = |name: &str| skipped.borrow_mut().retain(|field| *field != name);
-            let lent = Lent(&mut seed);
-            if let Some(key) = self.inner.next_key_seed(Named::new(lent, &tell))? {
-                return Ok(Some(key));
-            }
-        }
-        let next = match self.skipped.get_mut().pop() {
-            Some(skipped) => Some((skipped, Given::Anything)),
-            None => self.asked.take().map(|asked| (asked, Given::Asked)),
-        };
-        let (Some((name, given)), Some(seed)) = (next, seed) else {
-            return Ok(None);
-        };
-        self.given = given;
-        seed.deserialize(StrDeserializer::new(name)).map(Some)
+    /// This one was not skipped.
+    pub(super) fn is_there(&mut self, name: &str) {
+        self.skipped.retain(|field| *field != name);
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<S::Value, A::Error> {
-        match self.given {
-            Given::Json => {
-                let reading = self.reading;
-                self.inner.next_value_seed(Seed { inner, reading })
-            }
-            Given::Anything => inner.deserialize(Anything(std::marker::PhantomData)),
-            Given::Asked => {
-                self.reading.is_field.set(true);
-                Err(de::Error::custom("it is a field"))
-            }
+    /// The name to give after all that was written.
+    pub(super) fn next_name(&mut self) -> Option<&'static str> {
+        if let Some(skipped) = self.skipped.pop() {
+            self.given = Given::Anything;
+            return Some(skipped);
         }
+        self.given = Given::Asked;
+        self.asked.take()
     }
 }
 
-/// A seed that is still there if there was nothing for it.
-struct Lent<'a, S>(&'a mut Option<S>);
-
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Lent<'_, S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        match self.0.take() {
-            Some(seed) => seed.deserialize(inner),
-            None => Err(de::Error::custom("it was read")),
-        }
-    }
+/// The value for a name that was given.
+pub(super) fn anything<'de, S: DeserializeSeed<'de>, E: de::Error>(seed: S) -> Result<S::Value, E> {
+    seed.deserialize(Anything(PhantomData))
 }
 
-/// Whatever is wanted, the least of it. What cannot be had so (an enum, a checked text) leaves the
-/// question open, and the name is taken for an alias.
-struct Anything<E>(std::marker::PhantomData<fn() -> E>);
+/// Whatever is wanted, the least of it. What cannot be had so (a struct, an enum, a checked text) leaves
+/// the question open, and the name is taken for an alias.
+struct Anything<E>(PhantomData<fn() -> E>);
 
 macro_rules! least {
     ($($method:ident => $visit:ident($value:expr),)*) => {$(
@@ -116,12 +70,31 @@ macro_rules! least {
     )*};
 }
 
-fn nothing_in_seq<E: de::Error>() -> SeqDeserializer<std::iter::Empty<()>, E> {
-    SeqDeserializer::new(std::iter::empty())
+/// A list or a map without entries. Nothing is compiled for what would be in it.
+struct Empty<E>(PhantomData<fn() -> E>);
+
+impl<'de, E: de::Error> SeqAccess<'de> for Empty<E> {
+    type Error = E;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, _: S) -> Result<Option<S::Value>, E> {
+        Ok(None)
+    }
 }
 
-fn nothing_in_map<E: de::Error>() -> MapDeserializer<'static, std::iter::Empty<((), ())>, E> {
-    MapDeserializer::new(std::iter::empty())
+impl<'de, E: de::Error> MapAccess<'de> for Empty<E> {
+    type Error = E;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, _: S) -> Result<Option<S::Value>, E> {
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, _: S) -> Result<S::Value, E> {
+        Err(none())
+    }
+}
+
+fn none<E: de::Error>() -> E {
+    E::custom("there is no least value")
 }
 
 impl<'de, E: de::Error> Deserializer<'de> for Anything<E> {
@@ -147,8 +120,8 @@ impl<'de, E: de::Error> Deserializer<'de> for Anything<E> {
         deserialize_identifier => visit_borrowed_str(""),
         deserialize_bytes => visit_borrowed_bytes(b""),
         deserialize_byte_buf => visit_borrowed_bytes(b""),
-        deserialize_seq => visit_seq(nothing_in_seq()),
-        deserialize_map => visit_map(nothing_in_map()),
+        deserialize_seq => visit_seq(Empty(PhantomData)),
+        deserialize_map => visit_map(Empty(PhantomData)),
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
@@ -184,7 +157,7 @@ impl<'de, E: de::Error> Deserializer<'de> for Anything<E> {
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_seq(nothing_in_seq())
+        visitor.visit_seq(Empty(PhantomData))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -193,16 +166,16 @@ impl<'de, E: de::Error> Deserializer<'de> for Anything<E> {
         _len: usize,
         visitor: V,
     ) -> Result<V::Value, E> {
-        visitor.visit_seq(nothing_in_seq())
+        visitor.visit_seq(Empty(PhantomData))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
         _fields: &'static [&'static str],
-        visitor: V,
+        _visitor: V,
     ) -> Result<V::Value, E> {
-        visitor.visit_map(nothing_in_map())
+        Err(none())
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -211,6 +184,6 @@ impl<'de, E: de::Error> Deserializer<'de> for Anything<E> {
         _variants: &'static [&'static str],
         _visitor: V,
     ) -> Result<V::Value, E> {
-        Err(E::custom("an enum has no least value"))
+        Err(none())
     }
 }

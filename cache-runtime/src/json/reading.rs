@@ -7,14 +7,14 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
+use serde::de::value::StrDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
     VariantAccess, Visitor,
 };
 
-use super::asking::Asking;
+use super::asking::{Asking, Given, anything};
 use super::fields::Fields;
-use super::named::Named;
 
 /// A field that reading knows and writing does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +24,13 @@ pub(super) struct Unwritten {
 }
 
 /// What is noted while a value is read.
-pub(super) struct Reading<'a> {
-    pub(super) fields: &'a Fields,
+struct Reading<'a> {
+    fields: &'a Fields,
     unwritten: RefCell<Vec<Unwritten>>,
     /// The name about which the code is asked now.
     asked: Option<Unwritten>,
     /// It is a field.
-    pub(super) is_field: Cell<bool>,
+    is_field: Cell<bool>,
 }
 
 impl<'a> Reading<'a> {
@@ -259,12 +259,15 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visiting<'_, V> {
 
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         let reading = self.reading;
-        match self.what {
-            What::Asked(asked, known) => self
-                .inner
-                .visit_map(Asking::new(inner, reading, asked, known)),
-            What::Enum(_) | What::Other => self.inner.visit_map(Access { inner, reading }),
-        }
+        let asking = match self.what {
+            What::Asked(asked, known) => Some(Asking::new(reading.fields, asked, known)),
+            What::Enum(_) | What::Other => None,
+        };
+        self.inner.visit_map(Map {
+            inner,
+            reading,
+            asking,
+        })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
@@ -278,9 +281,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visiting<'_, V> {
 }
 
 /// A value inside of another.
-pub(super) struct Seed<'a, S> {
-    pub(super) inner: S,
-    pub(super) reading: &'a Reading<'a>,
+struct Seed<'a, S> {
+    inner: S,
+    reading: &'a Reading<'a>,
 }
 
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
@@ -313,20 +316,55 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Access<'_, A> {
     }
 }
 
-// There are no fields in a key.
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Access<'_, A> {
+struct Map<'a, A> {
+    inner: A,
+    reading: &'a Reading<'a>,
+    asking: Option<Asking>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Map<'_, A> {
     type Error = A::Error;
 
+    // There are no fields in a key.
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
-        key: S,
+        seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_key_seed(key)
+        let Some(asking) = &mut self.asking else {
+            return self.inner.next_key_seed(seed);
+        };
+        let name = match asking.given {
+            Given::Json => self.inner.next_key::<String>()?,
+            Given::Anything | Given::Asked => None,
+        };
+        match name {
+            Some(name) => {
+                asking.is_there(&name);
+                seed.deserialize(StrDeserializer::new(&name)).map(Some)
+            }
+            None => match asking.next_name() {
+                Some(name) => seed.deserialize(StrDeserializer::new(name)).map(Some),
+                None => Ok(None),
+            },
+        }
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<S::Value, A::Error> {
-        let reading = self.reading;
-        self.inner.next_value_seed(Seed { inner, reading })
+        match self
+            .asking
+            .as_ref()
+            .map_or(Given::Json, |asking| asking.given)
+        {
+            Given::Json => {
+                let reading = self.reading;
+                self.inner.next_value_seed(Seed { inner, reading })
+            }
+            Given::Anything => anything(inner),
+            Given::Asked => {
+                self.reading.is_field.set(true);
+                Err(de::Error::custom("it is a field"))
+            }
+        }
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -348,18 +386,18 @@ impl<'a, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Enum<'a, A> {
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let of = Cell::new(None);
-        let note = |variant: &str| {
-            if let What::Enum(name) = self.what {
-                of.set(self.reading.fields.find(name, Some(variant)));
-            }
+        // In JSON it is a text.
+        let (name, inner) = self.inner.variant::<String>()?;
+        let of = match self.what {
+            What::Enum(of) => self.reading.fields.find(of, Some(&name)),
+            What::Asked(..) | What::Other => None,
         };
-        let (value, inner) = self.inner.variant_seed(Named::new(seed, &note))?;
         let variant = Variant {
             inner,
             reading: self.reading,
-            of: of.get(),
+            of,
         };
+        let value = seed.deserialize(StrDeserializer::new(&name))?;
         Ok((value, variant))
     }
 }
