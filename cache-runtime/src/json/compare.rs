@@ -73,7 +73,10 @@ pub enum Hidden {}
 
 /// A comparison by what the type has.
 #[derive(Debug)]
-pub struct By<E, D, T>(PhantomData<fn() -> (E, D, T)>);
+pub struct By<E, D, T>(PhantomData<Naming<E, D, T>>);
+
+/// Owns none of them, so that a comparison is `Send` whatever they are.
+type Naming<E, D, T> = fn() -> (E, D, T);
 
 impl<E, D, T> By<E, D, T> {
     pub(crate) const fn new() -> Self {

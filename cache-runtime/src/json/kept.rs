@@ -100,10 +100,10 @@ impl<T: Cacheable, E> IsKeptIn<Result<Option<T>, E>, T> for T {
     }
 }
 
-impl<T: Cacheable, E> IsKeptIn<Result<Option<T>, E>, T> for Option<T> {
+impl<T: Cacheable, E> IsKeptIn<Result<Self, E>, T> for Option<T> {
     fn written<C: Compare<T>>(
         &self,
-        _codec: Codec<Result<Option<T>, E>>,
+        _codec: Codec<Result<Self, E>>,
         spec: &Spec,
     ) -> Result<Written, Error> {
         match self {
