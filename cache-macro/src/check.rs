@@ -16,6 +16,7 @@ mod companion;
 mod function;
 mod key;
 mod parameters;
+mod unit;
 
 use arguments::Arguments;
 
@@ -29,6 +30,7 @@ pub(crate) fn check(
     function::check(&target, errors);
     companion_option(&args, is_method, &target, errors);
     none_option(&args, &target, errors);
+    unit::check(&args, &target, errors);
     jitter_option(&args, errors);
     let keyed = key::check(&mut args, &target, errors);
     let is_inline = is_method || matches!(args.companion, Asked::Off);
@@ -61,6 +63,8 @@ pub(crate) fn check(
         ttl,
         store_if,
         near,
+        lossy: args.lossy,
+        cache_unit: args.cache_unit.is_some(),
         behind,
         target,
     })

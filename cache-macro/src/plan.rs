@@ -15,6 +15,10 @@ pub(crate) struct Plan {
     pub(crate) store_if: Option<StoreIf>,
     /// Keeps copies in the process.
     pub(crate) near: bool,
+    /// Keeps what does not come back equal.
+    pub(crate) lossy: bool,
+    /// Keeps that a function without a value came to its end.
+    pub(crate) cache_unit: bool,
     pub(crate) behind: Option<Behind>,
 }
 

@@ -11,6 +11,8 @@ const OPTIONS: &[(&str, &str)] = &[
     ("jitter", "jitter = \"10%\""),
     ("near", "near = \"2s\""),
     ("store_if", "store_if = |user: &User| user.active"),
+    ("lossy", "lossy"),
+    ("cache_unit", "cache_unit"),
     ("lease", "lease = \"3s\""),
     ("follow", "follow = \"10s\""),
     ("name", "name = \"users\""),

@@ -12,8 +12,11 @@ pub use crate::companion::{
     Op, Peek, PeekMany, invalidate, invalidate_sync, key, peek, peek_many, peek_many_sync,
     peek_sync, put, put_sync,
 };
-pub use crate::json::{Codec, NearValue, Stored};
-pub use crate::keep::{Inner, IntoTtl, OkFallback, Policy, Probe, SomeFallback, store_if, ttl_of};
+pub use crate::json::{Codec, Lossy, NearValue, Stored};
+pub use crate::keep::{
+    Answers, EqualFallback, HoldingFallback, Inner, IntoTtl, OkFallback, Policy, Probe,
+    ShownFallback, SomeFallback, store_if, ttl_of,
+};
 pub use crate::key::{CacheKey, KeyArg, KeyWriter};
 pub use crate::lookup::{Lookup, Step, at_hand, looking, lookup, lookup_sync};
 pub use crate::request::Call;

@@ -27,17 +27,23 @@ pub(crate) fn is_loading(place: &Place) -> bool {
 }
 
 /// What a body loads, and how that is watched.
-struct Loading {
+pub(crate) struct Loading {
     place: Option<Arc<Place>>,
     run: Option<Arc<Run>>,
 }
 
 impl Loading {
-    fn of(load: &Load) -> Self {
+    pub(crate) fn of(load: &Load) -> Self {
         Self {
             place: load.own_place(),
             run: load.run.clone(),
         }
+    }
+
+    /// Runs what belongs to the load: the body, or the user's code that stores what it returned.
+    pub(crate) fn run<T>(&self, of_load: impl FnOnce() -> T) -> T {
+        let _inside = self.enter();
+        of_load()
     }
 
     fn enter(&self) -> Inside<'_> {
@@ -82,15 +88,12 @@ impl<F: Future + ?Sized> Body<F> {
         }
     }
 
+    pub(crate) fn loading(&self) -> &Loading {
+        &self.loading
+    }
+
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
         let _inside = self.loading.enter();
         self.body.as_mut().poll(context)
     }
-}
-
-/// Runs the body of this load, of a sync function.
-pub(crate) fn run_sync<T>(load: &Load, body: impl FnOnce() -> T) -> T {
-    let loading = Loading::of(load);
-    let _inside = loading.enter();
-    body()
 }

@@ -11,9 +11,10 @@ use std::time::Duration;
 use crate::address::no_cache;
 use crate::config::Config;
 use crate::current::Current;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::exec;
-use crate::json::{Codec, Decode, Stored};
+use crate::guard;
+use crate::json::{Codec, Compare, Decode, Stored, unreadable};
 use crate::keep::Inner;
 use crate::key::{Key, Prefix};
 use crate::load::{keep_time, time_to_live};
@@ -60,13 +61,15 @@ pub fn invalidate_sync(call: Call) -> Result<Invalidated, Error> {
 }
 
 /// Stores a value for a call. `ttl` overrides the function's own.
-pub fn put<R>(
+pub fn put<R, V>(
     call: Call,
-    value: &(impl Stored<R> + ?Sized),
+    value: &(impl Stored<R, V> + ?Sized),
     codec: Codec<R>,
+    comparison: impl Compare<V>,
     ttl: Option<Option<Duration>>,
 ) -> Op<()> {
-    put_json(call, value.json(codec), ttl)
+    let json = value.json(codec, comparison, call.spec());
+    put_json(call, json, ttl)
 }
 
 fn put_json(
@@ -76,6 +79,9 @@ fn put_json(
 ) -> Op<()> {
     let call = call.of_companion();
     Box::pin(async move {
+        if call.is_ambiguous() {
+            return Err(ambiguous());
+        }
         let spec = call.spec();
         let (cache, key) = resolve(call)?;
         let (json, absent) = json?;
@@ -84,17 +90,26 @@ fn put_json(
     })
 }
 
+fn ambiguous() -> Error {
+    Error::new(
+        ErrorKind::NotCached,
+        "another function has the name of this one, so neither of them uses the cache; give each a \
+         `name` of its own",
+    )
+}
+
 /// The same for a sync function.
 ///
 /// # Errors
 /// As [`Cache::set`](crate::Cache::set).
-pub fn put_sync<R>(
+pub fn put_sync<R, V>(
     call: Call,
-    value: &(impl Stored<R> + ?Sized),
+    value: &(impl Stored<R, V> + ?Sized),
     codec: Codec<R>,
+    comparison: impl Compare<V>,
     ttl: Option<Option<Duration>>,
 ) -> Result<(), Error> {
-    exec::wait(put(call, value, codec, ttl))
+    exec::wait(put(call, value, codec, comparison, ttl))
 }
 
 /// Reads the stored values of some calls, in one round trip to each cache that they use.
@@ -141,7 +156,9 @@ type Placed = Vec<(usize, Key)>;
 /// The keys with their places: the option `cache` may name another one for each call.
 fn by_cache(calls: Vec<Call>) -> Result<Vec<(Current, Placed)>, Error> {
     let mut all: Vec<(Current, Placed)> = Vec::new();
-    for (place, call) in calls.into_iter().enumerate() {
+    // The value at the key of an ambiguous call may be that of another function.
+    let calls = calls.into_iter().enumerate();
+    for (place, call) in calls.filter(|(_, call)| !call.is_ambiguous()) {
         let (cache, key) = resolve(call)?;
         match all.iter_mut().find(|(known, _)| known.is_same(&cache)) {
             Some((_, asked)) => asked.push((place, key)),
@@ -158,7 +175,10 @@ impl<R, V> Future for PeekMany<R, V> {
         let found = ready!(self.fetch.as_mut().poll(context))?;
         let read = |json: Option<Vec<u8>>| match json {
             None => Ok(None),
-            Some(json) => (self.decode)(&json).map(|(returned, _)| (self.inner)(returned)),
+            Some(json) => {
+                let read = || (self.decode)(&json).map(|(returned, _)| (self.inner)(returned));
+                guard::of_user(read).unwrap_or_else(|| Err(unreadable()))
+            }
         };
         Poll::Ready(found.into_iter().map(read).collect())
     }

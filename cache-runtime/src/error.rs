@@ -63,6 +63,14 @@ impl Error {
         Self::new(ErrorKind::Timeout, "redis did not answer in time")
     }
 
+    /// The value's own code panicked on its way into the cache.
+    pub(crate) fn of_panic() -> Self {
+        Self::new(
+            ErrorKind::Encode,
+            "the value's own code panicked when it was written, read back or compared",
+        )
+    }
+
     pub(crate) fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`start`] | a service with a cache, from start to shutdown |
 //! | [`keys`] | what tells one call from another |
+//! | [`values`] | what is stored of a return value, and what is returned only |
 //! | [`freshness`] | how long values live, and what is served meanwhile |
 //! | [`stampedes`] | many callers of one key that nothing is stored under |
 //! | [`invalidation`] | forgetting a value when its source changed, and transactions |
@@ -23,6 +24,9 @@ pub mod start {}
 
 #[doc = include_str!("guide/keys.md")]
 pub mod keys {}
+
+#[doc = include_str!("guide/values.md")]
+pub mod values {}
 
 #[doc = include_str!("guide/freshness.md")]
 pub mod freshness {}

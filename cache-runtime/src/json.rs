@@ -8,6 +8,21 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, ErrorKind};
 use crate::keep::Policy;
 use crate::near::{Copied, Life};
+use crate::spec::Spec;
+
+mod asking;
+mod checked;
+mod compare;
+mod fields;
+mod kept;
+mod out;
+mod reading;
+mod store;
+
+pub use self::compare::Lossy;
+pub(crate) use self::compare::{By, Compare, Equal, Hidden, Shown, Unequal};
+pub use self::kept::Stored;
+pub(crate) use self::store::{Written, encode};
 
 /// What an annotated function can return: anything that serde can write and read back.
 ///
@@ -20,47 +35,46 @@ use crate::near::{Copied, Life};
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on your type; crates often have a `serde` feature for theirs"
 )]
 pub trait Cacheable: Sized {
-    /// A value as JSON.
+    /// A value as JSON that comes back equal.
     #[doc(hidden)]
-    fn to_json(value: &Self) -> Result<Vec<u8>, Error>;
+    fn written<C: Compare<Self>>(
+        value: &Self,
+        null_is_absence: bool,
+        spec: &Spec,
+    ) -> Result<Written, Error>;
 
     /// The codec of a return type that holds this value, chosen by its policy.
     #[doc(hidden)]
     #[must_use]
-    fn codec<R, P: Policy<R, Value = Self>>(policy: P) -> Codec<R>;
+    fn codec<R, P, C>(policy: P, comparison: C) -> Codec<R>
+    where
+        P: Policy<R, Value = Self>,
+        C: Compare<Self>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Cacheable for T {
-    fn to_json(value: &Self) -> Result<Vec<u8>, Error> {
-        let json = encode(value)?;
-        // Some values are written as what no hit could read: NaN as `null`, lists in lists in
-        // lists deeper than what is read. Each call would load them again, and store them again.
-        // A miss pays for knowing it what a hit pays for reading.
-        match decode::<Self>(&json) {
-            Ok(_) => Ok(json),
-            Err(_) => Err(unrepeatable()),
-        }
+    fn written<C: Compare<Self>>(
+        value: &Self,
+        null_is_absence: bool,
+        spec: &Spec,
+    ) -> Result<Written, Error> {
+        store::written::<Self, C>(value, null_is_absence, spec)
     }
 
-    #[expect(
-        clippy::manual_map,
-        reason = "what is called here is compiled once for each return type"
-    )]
-    fn codec<R, P: Policy<R, Value = Self>>(_policy: P) -> Codec<R> {
+    fn codec<R, P, C>(_policy: P, _comparison: C) -> Codec<R>
+    where
+        P: Policy<R, Value = Self>,
+        C: Compare<Self>,
+    {
         Codec {
-            encode: |returned| match P::kept(returned) {
-                None => None,
+            encode: |returned, spec| match P::kept(returned) {
+                None => Ok(Written::Error),
                 // A present value is written as itself and an absent one as `null`.
-                Some(kept) => Some(match P::value(kept) {
-                    None => (Ok(NULL.to_vec()), true),
-                    Some(value) => match Self::to_json(value) {
-                        Ok(json) if json == NULL && P::from_value(None).is_some() => {
-                            (Err(taken_for_none()), false)
-                        }
-                        json => (json, false),
-                    },
-                }),
+                Some(kept) => match P::value(kept) {
+                    None => Ok(Written::absence()),
+                    Some(value) => Self::written::<C>(value, P::from_value(None).is_some(), spec),
+                },
             },
             decode: |json| {
                 if json == NULL
@@ -69,10 +83,14 @@ impl<T: Serialize + DeserializeOwned> Cacheable for T {
                     return Ok((P::join(kept), true));
                 }
                 match decode(json) {
-                    Ok(value) => match P::from_value(Some(value)) {
-                        Some(kept) => Ok((P::join(kept), false)),
-                        None => Err(unreadable()),
-                    },
+                    Ok(value) => {
+                        // Behind a type parameter, only the value itself knows whether it is a `None`.
+                        let absent = json == NULL && store::is_absence(&value);
+                        match P::from_value(Some(value)) {
+                            Some(kept) => Ok((P::join(kept), absent)),
+                            None => Err(unreadable()),
+                        }
+                    }
                     Err(error) => Err(error),
                 }
             },
@@ -98,9 +116,8 @@ pub struct Codec<R> {
     pub(crate) value: fn() -> &'static str,
 }
 
-pub(crate) type Encoded = Result<Vec<u8>, Error>;
-/// What is kept, if anything is, and whether that is the absence of a value.
-pub(crate) type Encode<R> = fn(&R) -> Option<(Encoded, bool)>;
+/// What is stored of a return value of this function.
+pub(crate) type Encode<R> = fn(&R, &Spec) -> Result<Written, Error>;
 /// The value, and whether it is absent.
 pub(crate) type Decode<R> = fn(&[u8]) -> Result<(R, bool), Error>;
 
@@ -152,69 +169,6 @@ impl<T: Clone + Send + Sync + 'static> NearValue for T {
     }
 }
 
-/// What `put` takes for a function that returns `R`: the value itself, without the `Ok` or `Some`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not what the function keeps",
-    label = "expected the value inside `{R}`"
-)]
-pub trait Stored<R> {
-    /// The value as JSON, and whether it is the absence of one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Encode`] if it cannot be written as JSON.
-    fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error>;
-}
-
-// One impl that leads to all others, as for [`KeyArg`](crate::KeyArg).
-#[diagnostic::do_not_recommend]
-impl<R, V: IsKeptIn<R> + ?Sized> Stored<R> for V {
-    fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error> {
-        IsKeptIn::json(self, codec)
-    }
-}
-
-/// What [`Stored`] is for.
-#[doc(hidden)]
-pub trait IsKeptIn<R> {
-    fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error>;
-}
-
-// What the function returns, as a whole: a `Result` is no exception where serde can write it, but it
-// is not what a hit reads.
-impl<R: Cacheable> IsKeptIn<R> for R {
-    fn json(&self, codec: Codec<R>) -> Result<(Vec<u8>, bool), Error> {
-        let Some((json, absent)) = (codec.encode)(self) else {
-            return Err(never_kept());
-        };
-        Ok((json?, absent))
-    }
-}
-
-impl<T: Cacheable, E> IsKeptIn<Result<T, E>> for T {
-    fn json(&self, _codec: Codec<Result<T, E>>) -> Result<(Vec<u8>, bool), Error> {
-        Ok((Cacheable::to_json(self)?, false))
-    }
-}
-
-impl<T: Cacheable> IsKeptIn<Option<T>> for T {
-    fn json(&self, _codec: Codec<Option<T>>) -> Result<(Vec<u8>, bool), Error> {
-        Ok((Cacheable::to_json(self)?, false))
-    }
-}
-
-impl<T: Cacheable, E> IsKeptIn<Result<Option<T>, E>> for T {
-    fn json(&self, _codec: Codec<Result<Option<T>, E>>) -> Result<(Vec<u8>, bool), Error> {
-        Ok((Cacheable::to_json(self)?, false))
-    }
-}
-
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    match serde_json::to_vec(value) {
-        Ok(json) => Ok(json),
-        Err(cause) => Err(unwritable(cause)),
-    }
-}
-
 fn unwritable(cause: serde_json::Error) -> Error {
     Error::new(ErrorKind::Encode, "the value cannot be written as JSON").because(cause)
 }
@@ -241,15 +195,7 @@ fn never_kept() -> Error {
     )
 }
 
-/// `Some(None)` and `Some(())`, which JSON has no other word for.
-fn taken_for_none() -> Error {
-    Error::new(
-        ErrorKind::Encode,
-        "the value is written as `null` in JSON, which is read back as `None`",
-    )
-}
-
-fn unreadable() -> Error {
+pub(crate) fn unreadable() -> Error {
     Error::new(
         ErrorKind::Decode,
         "what is stored is not JSON of the expected type",

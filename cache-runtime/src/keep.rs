@@ -13,8 +13,11 @@
 //! Nothing here asks for serde: the one place that does is [`Cacheable`](crate::Cacheable), so that a
 //! type that cannot be stored is one error and not five.
 
+use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::time::Duration;
+
+use crate::json::{By, Equal, Hidden, Shown, Unequal};
 
 /// Asks what `R` is. Holds nothing.
 #[derive(Debug)]
@@ -48,6 +51,10 @@ pub enum Maybe {}
 /// `R` with its `Result` taken off.
 #[derive(Debug)]
 pub struct Outcome<F, T>(PhantomData<fn() -> (F, T)>);
+
+/// There is nothing in the value.
+#[derive(Clone, Copy, Debug)]
+pub enum Empty {}
 
 /// What is kept of an `R`.
 #[derive(Debug)]
@@ -99,6 +106,91 @@ pub trait SomeFallback<F, T>: Sized {
 }
 
 impl<F, T> SomeFallback<F, T> for Outcome<F, T> {}
+
+impl<R> Probe<R> {
+    /// The type itself, with nothing taken off.
+    #[must_use]
+    pub fn whole(self) -> Rule<Bare, Whole, R> {
+        Rule(PhantomData)
+    }
+}
+
+impl<F> Rule<F, Whole, ()> {
+    /// The function returns nothing: a hit would only leave out what it does.
+    #[must_use]
+    pub fn holding(self) -> Rule<F, Empty, ()> {
+        Rule(PhantomData)
+    }
+}
+
+/// The function returns something.
+pub trait HoldingFallback: Sized {
+    /// The function returns something.
+    #[must_use]
+    fn holding(self) -> Self {
+        self
+    }
+}
+
+impl<F, M, T> HoldingFallback for Rule<F, M, T> {}
+
+/// A function that returns something.
+// With a method instead of a bound, which the compiler would quote in the error.
+#[diagnostic::on_unimplemented(
+    message = "this function returns nothing that a hit could give",
+    label = "a hit does not do what the function does",
+    note = "return what it finds or makes; where the `Ok` itself is the answer, as in `authorize(..) -> Result<(), Denied>`, say `cache_unit`"
+)]
+pub trait Answers: Sized {
+    /// The rule itself.
+    #[must_use]
+    fn answers(self) -> Self {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F, T> Answers for Rule<F, Whole, T> {}
+#[diagnostic::do_not_recommend]
+impl<F, T> Answers for Rule<F, Maybe, T> {}
+
+impl<F, M, T: PartialEq> Rule<F, M, T> {
+    /// Values are compared by `PartialEq`.
+    #[must_use]
+    pub fn equal(self) -> By<Equal, Hidden, T> {
+        By::new()
+    }
+}
+
+/// Values have no `PartialEq`.
+pub trait EqualFallback<T>: Sized {
+    /// Values have no `PartialEq`.
+    #[must_use]
+    fn equal(self) -> By<Unequal, Hidden, T> {
+        By::new()
+    }
+}
+
+impl<F, M, T> EqualFallback<T> for Rule<F, M, T> {}
+
+impl<E, T: Debug> By<E, Hidden, T> {
+    /// Values are compared by `Debug`, too.
+    #[must_use]
+    pub fn shown(self) -> By<E, Shown, T> {
+        By::new()
+    }
+}
+
+/// Values have no `Debug`.
+pub trait ShownFallback: Sized {
+    /// Values have no `Debug`.
+    #[must_use]
+    fn shown(self) -> Self {
+        self
+    }
+}
+
+impl<E, T> ShownFallback for By<E, Hidden, T> {}
 
 /// Takes a return value apart and puts it together again.
 pub trait Policy<R>: Copy {
@@ -160,10 +252,10 @@ macro_rules! fallible {
 
 macro_rules! whole {
     () => {
-        fn value(kept: &T) -> Option<&T> {
+        fn value(kept: &Self::Value) -> Option<&Self::Value> {
             Some(kept)
         }
-        fn from_value(value: Option<T>) -> Option<T> {
+        fn from_value(value: Option<Self::Value>) -> Option<Self::Value> {
             value
         }
     };
@@ -184,6 +276,20 @@ impl<T> Policy<T> for Rule<Bare, Whole, T> {
     type Kept = T;
     type Value = T;
     bare!();
+    whole!();
+}
+
+impl Policy<()> for Rule<Bare, Empty, ()> {
+    type Kept = ();
+    type Value = ();
+    bare!();
+    whole!();
+}
+
+impl<E> Policy<Result<(), E>> for Rule<Fallible<E>, Empty, ()> {
+    type Kept = ();
+    type Value = ();
+    fallible!(E);
     whole!();
 }
 

@@ -73,6 +73,7 @@ mod exec;
 mod flight;
 #[cfg(test)]
 mod fuzz;
+mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod json;

@@ -148,6 +148,11 @@ impl Load {
         self.place.clone().filter(|_| waits)
     }
 
+    /// The function, if there is a cache for it.
+    pub(crate) fn spec(&self) -> Option<&'static Spec> {
+        self.place.as_ref().map(|place| place.spec)
+    }
+
     /// Whether anybody but the caller wants what the body returned. Who joins later looks again.
     pub(crate) fn is_wanted(&self) -> bool {
         let is_followed = || self.leader.as_ref().is_some_and(Leader::is_followed);

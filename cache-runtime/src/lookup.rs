@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use crate::address::{self, Flow};
 use crate::call::{Looked, Search, look, look_sync, near};
 use crate::exec;
+use crate::guard;
 use crate::json::Codec;
 use crate::request::Call;
 use crate::slot::Slot;
@@ -176,13 +177,17 @@ fn step<R>(looked: Looked, codec: Codec<R>) -> Read<R> {
         Looked::Addressed => return Read::Addressed,
         Looked::Found(found) => found,
     };
-    let (returned, absent) = match (codec.decode)(&found.json) {
-        Ok(read) => read,
-        Err(_) => return Read::Unusable(found.unreadable()),
+    let (returned, absent) = match guard::of_user(|| (codec.decode)(&found.json)) {
+        Some(Ok(read)) => read,
+        // Also if reading it panicked: the body's value replaces it.
+        Some(Err(_)) | None => return Read::Unusable(found.unreadable()),
     };
     let read = match codec.copies {
         None => found.read(absent, None),
-        Some(copies) => found.read(absent, Some(&|life| (copies().take)(&returned, life))),
+        Some(copies) => {
+            let take = |life| guard::of_user(|| (copies().take)(&returned, life)).flatten();
+            found.read(absent, Some(&take))
+        }
     };
     match read {
         ControlFlow::Break(None) => Read::Step(Step::Done(returned)),

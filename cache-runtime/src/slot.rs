@@ -6,11 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crate::body::{self, Body};
+use crate::body::{Body, Loading as InBody};
+use crate::error::Error;
 use crate::exec;
-use crate::json::{Codec, Encode, Encoded};
+use crate::guard;
+use crate::json::{Codec, Encode, Written};
 use crate::keep::Policy;
 use crate::load::Load;
+use crate::spec::Spec;
 
 /// A load under way: what the body returns goes here.
 #[derive(Debug)]
@@ -54,16 +57,18 @@ impl<R> Slot<R> {
 
     /// The same for a sync function.
     pub fn load_sync(self, body: impl FnOnce() -> R, decide: impl FnOnce(Self, &R) -> Self) -> R {
-        let returned = body::run_sync(&self.load, body);
-        if let Some(fill) = decide(self, &returned).fill(&returned) {
+        let loading = InBody::of(&self.load);
+        let returned = loading.run(body);
+        let slot = loading.run(|| decide(self, &returned));
+        if let Some(fill) = slot.fill(&returned, &loading) {
             wait_for_fill(fill);
         }
         returned
     }
 
     /// The storing of what is kept of this return value, if anything is.
-    fn fill(self, returned: &R) -> Option<Fill> {
-        filling(*self.load, &|| (self.encode)(returned))
+    fn fill(self, returned: &R, loading: &InBody) -> Option<Fill> {
+        filling(*self.load, loading, &|spec| (self.encode)(returned, spec))
     }
 }
 
@@ -75,16 +80,23 @@ pub fn as_it_is<R>(slot: Slot<R>, _returned: &R) -> Slot<R> {
 /// The storing of a loaded value. Whatever comes of it, the caller has its value.
 type Fill = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn filling(load: Load, encode: &dyn Fn() -> Option<(Encoded, bool)>) -> Option<Fill> {
+/// What writes the value is the user's code: a call of the same value from within runs through, and
+/// its panic costs no caller what the body returned.
+fn filling(
+    load: Load,
+    loading: &InBody,
+    encode: &dyn Fn(&Spec) -> Result<Written, Error>,
+) -> Option<Fill> {
     load.returned();
-    if !load.is_wanted() {
+    let Some(spec) = load.spec().filter(|_| load.is_wanted()) else {
         load.unwanted();
         return None;
-    }
-    match encode() {
-        None => load.failed(),
-        Some((Err(error), _)) => load.unstorable(&error),
-        Some((Ok(json), absent)) => return Some(Box::pin(load.fill(json, absent))),
+    };
+    let written = loading.run(|| guard::of_user(|| encode(spec)));
+    match written.unwrap_or_else(|| Err(Error::of_panic())) {
+        Ok(Written::Error) => load.failed(),
+        Ok(Written::Json { json, absent }) => return Some(Box::pin(load.fill(json, absent))),
+        Err(error) => load.unstorable(&error),
     }
     None
 }
@@ -152,7 +164,11 @@ where
         if self.fill.is_none() {
             let returned = ready!(self.body.poll(context));
             let fill = match self.decide.take() {
-                Some((slot, decide)) => decide(slot, &returned).fill(&returned),
+                Some((slot, decide)) => {
+                    let loading = self.body.loading();
+                    let slot = loading.run(|| decide(slot, &returned));
+                    slot.fill(&returned, loading)
+                }
                 None => None,
             };
             let Some(fill) = fill else {

@@ -5,6 +5,7 @@ mod names;
 mod place;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::instance::Instance;
@@ -34,6 +35,8 @@ pub struct Spec {
     /// With copies in the process, each for so long at most.
     pub(crate) near: Option<Duration>,
     pub(crate) home: Home,
+    /// Stored values of which the text of `Debug` could be compared.
+    shown: AtomicU32,
 }
 
 /// What becomes of a returned `None`.
@@ -96,6 +99,7 @@ impl Spec {
             follow: Duration::from_secs(10),
             near: None,
             home: Home::new(),
+            shown: AtomicU32::new(0),
         }
     }
 
@@ -133,6 +137,15 @@ impl Spec {
     pub const fn method(mut self) -> Self {
         self.is_method = true;
         self
+    }
+
+    /// Whether the text of `Debug` is compared this time. That takes longer than all the rest, and what
+    /// it finds is a matter of the type more than of one value.
+    pub(crate) fn shows_this_one(&self) -> bool {
+        const FIRST: u32 = 16;
+        const THEN_ONE_IN: u32 = 64;
+        let shown = self.shown.fetch_add(1, Ordering::Relaxed);
+        shown < FIRST || shown.is_multiple_of(THEN_ONE_IN)
     }
 
     pub(crate) fn passes_over_absence(&self) -> bool {

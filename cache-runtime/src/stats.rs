@@ -104,8 +104,8 @@ function_stats! {
     released = Released,
     /// Values that were returned but not stored, since the server did not take them.
     store_failed = Failed,
-    /// Values that were returned but not stored, since they are too large, cannot be had back from
-    /// JSON (`NaN`, a map whose keys are no text, `Some(None)`), or live for no time at all.
+    /// Values that were returned but not stored, since they are too large, are not read back equal from
+    /// their JSON (`NaN`, `Some(None)`, a field with `skip_serializing`), or live for no time at all.
     unstorable = Unstorable,
     /// Stored bytes that could not be read as the function's type.
     unreadable = Unreadable,

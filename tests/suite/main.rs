@@ -1,5 +1,6 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
+mod attributes;
 mod behind;
 mod burst;
 #[cfg(feature = "cluster")]
@@ -12,11 +13,13 @@ mod fence;
 mod fleet;
 mod foreign;
 mod held;
+mod hidden;
 mod hung_bodies;
 mod key_vectors;
 mod keys;
 mod large;
 mod lone;
+mod lossy;
 mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
 mod metrics;
@@ -25,6 +28,7 @@ mod near;
 #[cfg(feature = "cluster")]
 mod one_node;
 mod outage;
+mod panics;
 #[allow(dead_code, reason = "the drills use the rest")]
 mod proxy;
 mod refusals;

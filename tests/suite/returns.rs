@@ -9,6 +9,7 @@ use cache_runtime::{Cache, ErrorKind, Seen, observe, read_through};
 use crate::support::Server;
 
 type Alias<T> = Result<T, String>;
+type Unit = ();
 
 #[tokio::test]
 async fn only_ok_is_stored_under_any_alias_of_result() {
@@ -105,11 +106,14 @@ async fn values_that_look_empty_are_values() {
         text: String = String::new(),
         list: Vec<u8> = Vec::new(),
         no: bool = false,
-        unit: () = (),
         shared: Arc<String> = Arc::default(),
         bytes: [u8; 2] = [0, 0]
     );
-    #[read_through]
+    #[read_through(cache_unit)]
+    async fn unit() -> Unit {
+        RUNS.fetch_add(1, Relaxed);
+    }
+    #[read_through(cache_unit)]
     async fn nothing_written() {
         RUNS.fetch_add(1, Relaxed);
     }

@@ -5,6 +5,7 @@ use super::{ours, ours_on, user_span};
 use crate::plan::{Home, Name, Plan, Setting};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
 
 /// Which part of the return value is kept: found out by the compiler, whatever alias it stands
@@ -22,14 +23,42 @@ pub(super) fn codec(plan: &Plan) -> TokenStream {
     let (krate, rt) = (plan.krate(span), plan.runtime(span));
     let asked = quote_spanned!(user_span(returns)=> _);
     let (imports, policy) = (imports(plan), ask_for_policy(plan));
+    let rule = quote_spanned!(span=> __rule);
+    let kept = match plan.cache_unit {
+        true => rule.clone(),
+        false => quote_spanned!(span=> <#asked as #rt::Answers>::answers(#rule.holding())),
+    };
+    let comparison = comparison(plan, &rule);
     let codec = quote_spanned! {span=>
-        <#asked as #krate::Cacheable>::codec::<#returns, _>(#policy)
+        <#asked as #krate::Cacheable>::codec::<#returns, _, _>(#kept, #comparison)
     };
     let codec = match plan.near {
         false => codec,
-        true => quote_spanned!(span=> <#asked as #rt::NearValue>::near(#policy, #codec)),
+        true => quote_spanned!(span=> <#asked as #rt::NearValue>::near(#rule, #codec)),
     };
-    quote_spanned!(span=> { #imports #codec })
+    let more = imports_of_values(plan);
+    quote_spanned!(span=> { #imports #more let #rule = #policy; #codec })
+}
+
+/// How a value that `put` takes is compared, as far as the signature shows its type.
+pub(super) fn comparison_of_put(plan: &Plan, value: &Type) -> TokenStream {
+    let span = ours_on(value);
+    let rt = plan.runtime(span);
+    let imports = imports_of_values(plan);
+    let rule = quote_spanned!(span=> #rt::Probe::<#value>::new().whole());
+    let comparison = comparison(plan, &rule);
+    quote_spanned!(span=> { #imports #comparison })
+}
+
+/// How a value and what is read back of it are compared: found out by the compiler, by what the type
+/// has.
+fn comparison(plan: &Plan, rule: &TokenStream) -> TokenStream {
+    let span = ours_on(&plan.target.returns);
+    let rt = plan.runtime(span);
+    match plan.lossy {
+        true => quote_spanned!(span=> #rt::Lossy),
+        false => quote_spanned!(span=> #rule.equal().shown()),
+    }
 }
 
 fn imports(plan: &Plan) -> TokenStream {
@@ -38,6 +67,15 @@ fn imports(plan: &Plan) -> TokenStream {
     quote_spanned! {span=>
         #[allow(unused_imports)]
         use #rt::{OkFallback as _, SomeFallback as _};
+    }
+}
+
+fn imports_of_values(plan: &Plan) -> TokenStream {
+    let span = Span::mixed_site();
+    let rt = plan.runtime(span);
+    quote_spanned! {span=>
+        #[allow(unused_imports)]
+        use #rt::{EqualFallback as _, HoldingFallback as _, ShownFallback as _};
     }
 }
 

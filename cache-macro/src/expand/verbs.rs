@@ -1,7 +1,7 @@
 //! The functions of a companion that its users call.
 
 use super::call::{self, Given};
-use super::{ours_on, signature, user_span, wrapper};
+use super::{facts, ours_on, signature, user_span, wrapper};
 use crate::plan::{Companion, Many, Passing, Plan, PutValue, Ttl};
 use crate::target::Flow;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -101,20 +101,21 @@ impl<'a> Verbs<'a> {
     pub(super) fn put(&self) -> TokenStream {
         let span = Span::mixed_site();
         let (vis, rt, turbofish) = (&self.plan.target.vis, &self.rt, &self.turbofish);
-        let returns = &self.plan.target.returns;
+        let (returns, value) = (&self.plan.target.returns, &self.companion.value);
+        let comparison = facts::comparison_of_put(self.plan, value);
         let (params, bounds) = signature::generics(&self.companion.put_generics);
         let taken = signature::params(self.plan, &self.companion.put_params);
         let kept = match &self.companion.put_value {
             PutValue::Kept => {
                 let span = user_span(returns);
                 let rt = self.plan.runtime(span);
-                quote_spanned!(span=> &(impl #rt::Stored<#returns> + ?#rt::core::marker::Sized))
+                quote_spanned!(span=> &(impl #rt::Stored<#returns, #value> + ?#rt::core::marker::Sized))
             }
             // A closure over another type is one mistake, and reported at the function.
-            PutValue::OfClosure(value) => quote_spanned! {span=>
+            PutValue::OfClosure(of_closure) => quote_spanned! {span=>
                 &(
-                    impl #rt::Stored<#returns>
-                        + #rt::core::borrow::Borrow<#value>
+                    impl #rt::Stored<#returns, #value>
+                        + #rt::core::borrow::Borrow<#of_closure>
                         + ?#rt::core::marker::Sized
                 )
             },
@@ -138,7 +139,8 @@ impl<'a> Verbs<'a> {
             /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
             #vis fn #name #params (#taken value: #kept) -> #gives #bounds {
                 let __ttl = #ttl;
-                #rt::#put::<#returns>(#call, value, Self::__codec #turbofish (), __ttl)
+                let __codec = Self::__codec #turbofish ();
+                #rt::#put::<#returns, #value>(#call, value, __codec, #comparison, __ttl)
             }
         }
     }

@@ -92,10 +92,15 @@ fn a_sync_refresh_is_a_closure() {
                         },
                         {
                             use rt::{OkFallback as _, SomeFallback as _};
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            let __rule = rt::Probe::<u64>::new().ok().some();
                             <_ as ::cache_runtime::Cacheable>::codec::<
                                 u64,
                                 _,
-                            >(rt::Probe::<u64>::new().ok().some())
+                                _,
+                            >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown())
                         },
                     );
                     match __step {
@@ -163,10 +168,18 @@ fn a_detached_load_of_a_method_runs_on_a_copy_of_self() {
                             rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
+                                use rt::{
+                                    EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                                };
+                                let __rule = rt::Probe::<u64>::new().ok().some();
                                 <_ as ::cache_runtime::Cacheable>::codec::<
                                     u64,
                                     _,
-                                >(rt::Probe::<u64>::new().ok().some())
+                                    _,
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                )
                             },
                         )
                         .await;
@@ -247,10 +260,18 @@ fn an_owned_self_moves_into_the_refresh() {
                             rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
+                                use rt::{
+                                    EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                                };
+                                let __rule = rt::Probe::<u64>::new().ok().some();
                                 <_ as ::cache_runtime::Cacheable>::codec::<
                                     u64,
                                     _,
-                                >(rt::Probe::<u64>::new().ok().some())
+                                    _,
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                )
                             },
                         )
                         .await;

@@ -71,29 +71,7 @@ fn what_hides_the_function_hides_the_companion() {
             #[doc(hidden)]
             pub(crate) fn load(id: u64) {}
         },
-        &expect![[r##"
-            #[cfg(unix)]
-            #[doc(hidden)]
-            /// The cache of [`load`](fn@load).
-            pub(crate) struct load {}
-            #[cfg(unix)]
-            impl load {
-                #[doc(hidden)]
-                pub(crate) fn __spec() -> &'static ::cache::__private::Spec {
-                    static __SPEC: ::cache::__private::Spec = ::cache::__private::Spec::derived(
-                            ::cache::__private::core::concat!(
-                                ::cache::__private::core::module_path!(), "::", "load"
-                            ),
-                            ::cache::__private::core::module_path!(),
-                            13279498837491758546u64,
-                            ::cache::__private::core::file!(),
-                            [::cache::__private::core::line!(), ::cache::__private::core::column!()],
-                        )
-                        .companion(::cache::__private::core::any::type_name::<load>);
-                    &__SPEC
-                }
-            }
-        "##]],
+        &expect![""],
     );
 }
 

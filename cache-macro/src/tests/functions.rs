@@ -47,10 +47,15 @@ fn an_async_function_gets_a_companion() {
                 #[doc(hidden)]
                 pub fn __codec() -> rt::Codec<Result<User, E>> {
                     use rt::{OkFallback as _, SomeFallback as _};
+                    use rt::{
+                        EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                    };
+                    let __rule = rt::Probe::<Result<User, E>>::new().ok().some();
                     <_ as ::cache_runtime::Cacheable>::codec::<
                         Result<User, E>,
                         _,
-                    >(rt::Probe::<Result<User, E>>::new().ok().some())
+                        _,
+                    >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown())
                 }
                 #[doc(hidden)]
                 pub fn __call(user_id: &impl rt::KeyArg<u64>) -> rt::Call {
@@ -86,10 +91,25 @@ fn an_async_function_gets_a_companion() {
                 /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 pub fn put(
                     user_id: impl rt::KeyArg<u64>,
-                    value: &(impl rt::Stored<Result<User, E>> + ?rt::core::marker::Sized),
+                    value: &(impl rt::Stored<Result<User, E>, User> + ?rt::core::marker::Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::None;
-                    rt::put::<Result<User, E>>(Self::__call(&user_id), value, Self::__codec(), __ttl)
+                    let __codec = Self::__codec();
+                    rt::put::<
+                        Result<User, E>,
+                        User,
+                    >(
+                        Self::__call(&user_id),
+                        value,
+                        __codec,
+                        {
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            rt::Probe::<User>::new().whole().equal().shown()
+                        },
+                        __ttl,
+                    )
                 }
                 /// Runs the function and stores what it returns.
                 #[inline]
@@ -150,10 +170,25 @@ fn a_sync_function_waits_for_nothing() {
                 /// Stores a value for these arguments, with the function's `ttl`; `store_if` is not asked.
                 fn put(
                     n: impl rt::KeyArg<u32>,
-                    value: &(impl rt::Stored<u32> + ?rt::core::marker::Sized),
+                    value: &(impl rt::Stored<u32, u32> + ?rt::core::marker::Sized),
                 ) -> rt::core::result::Result<(), ::cache_runtime::Error> {
                     let __ttl = rt::core::option::Option::None;
-                    rt::put_sync::<u32>(Self::__call(&n), value, Self::__codec(), __ttl)
+                    let __codec = Self::__codec();
+                    rt::put_sync::<
+                        u32,
+                        u32,
+                    >(
+                        Self::__call(&n),
+                        value,
+                        __codec,
+                        {
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            rt::Probe::<u32>::new().whole().equal().shown()
+                        },
+                        __ttl,
+                    )
                 }
                 /// Runs the function and stores what it returns.
                 #[inline]
@@ -247,10 +282,15 @@ fn a_function_without_a_companion_holds_its_body() {
                         },
                         {
                             use rt::{OkFallback as _, SomeFallback as _};
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            let __rule = rt::Probe::<Result<u64, E>>::new().ok().some();
                             <_ as ::cache_runtime::Cacheable>::codec::<
                                 Result<u64, E>,
                                 _,
-                            >(rt::Probe::<Result<u64, E>>::new().ok().some())
+                                _,
+                            >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown())
                         },
                     );
                     match __step {

@@ -47,10 +47,18 @@ fn an_async_method_holds_its_body() {
                             rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
+                                use rt::{
+                                    EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                                };
+                                let __rule = rt::Probe::<Result<User, E>>::new().ok().some();
                                 <_ as ::cache_runtime::Cacheable>::codec::<
                                     Result<User, E>,
                                     _,
-                                >(rt::Probe::<Result<User, E>>::new().ok().some())
+                                    _,
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                )
                             },
                         )
                         .await;
@@ -117,10 +125,15 @@ fn a_sync_method_holds_its_body() {
                         },
                         {
                             use rt::{OkFallback as _, SomeFallback as _};
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            let __rule = rt::Probe::<u64>::new().ok().some();
                             <_ as ::cache_runtime::Cacheable>::codec::<
                                 u64,
                                 _,
-                            >(rt::Probe::<u64>::new().ok().some())
+                                _,
+                            >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown())
                         },
                     );
                     match __step {
@@ -197,10 +210,18 @@ fn what_async_trait_makes_is_one_future_again() {
                                     use rt::{
                                         OkFallback as _, SomeFallback as _,
                                     };
+                                    use rt::{
+                                        EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                                    };
+                                    let __rule = rt::Probe::<u64>::new().ok().some();
                                     <_ as ::cache_runtime::Cacheable>::codec::<
                                         u64,
                                         _,
-                                    >(rt::Probe::<u64>::new().ok().some())
+                                        _,
+                                    >(
+                                        <_ as rt::Answers>::answers(__rule.holding()),
+                                        __rule.equal().shown(),
+                                    )
                                 },
                             )
                             .await;
@@ -276,10 +297,18 @@ fn an_associated_function_is_known_by_the_flag() {
                             rt::looking,
                             {
                                 use rt::{OkFallback as _, SomeFallback as _};
+                                use rt::{
+                                    EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                                };
+                                let __rule = rt::Probe::<Option<u64>>::new().ok().some();
                                 <_ as ::cache_runtime::Cacheable>::codec::<
                                     Option<u64>,
                                     _,
-                                >(rt::Probe::<Option<u64>>::new().ok().some())
+                                    _,
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                )
                             },
                         )
                         .await;

@@ -62,6 +62,7 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                     id: impl rt::KeyArg<u64>,
                     value: &(impl rt::Stored<
                         Option<User>,
+                        User,
                     > + rt::core::borrow::Borrow<User> + ?rt::core::marker::Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::Some({
@@ -69,7 +70,22 @@ fn a_closure_over_the_value_is_asked_before_anything_is_stored() {
                             (|user: &User| user.ttl)(rt::core::borrow::Borrow::borrow(value)),
                         )
                     });
-                    rt::put::<Option<User>>(Self::__call(&id), value, Self::__codec(), __ttl)
+                    let __codec = Self::__codec();
+                    rt::put::<
+                        Option<User>,
+                        User,
+                    >(
+                        Self::__call(&id),
+                        value,
+                        __codec,
+                        {
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            rt::Probe::<User>::new().whole().equal().shown()
+                        },
+                        __ttl,
+                    )
                 }
             }
         "#]],
@@ -114,12 +130,27 @@ fn an_expression_over_the_arguments_is_asked_before_they_move() {
                 fn put(
                     id: impl rt::KeyArg<u64>,
                     kind: Kind,
-                    value: &(impl rt::Stored<User> + ?rt::core::marker::Sized),
+                    value: &(impl rt::Stored<User, User> + ?rt::core::marker::Sized),
                 ) -> rt::Op<()> {
                     let __ttl = rt::core::option::Option::Some({
                         <_ as rt::IntoTtl>::into_ttl(ttl_for(&kind))
                     });
-                    rt::put::<User>(Self::__call(&id), value, Self::__codec(), __ttl)
+                    let __codec = Self::__codec();
+                    rt::put::<
+                        User,
+                        User,
+                    >(
+                        Self::__call(&id),
+                        value,
+                        __codec,
+                        {
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            rt::Probe::<User>::new().whole().equal().shown()
+                        },
+                        __ttl,
+                    )
                 }
             }
         "#]],
@@ -156,12 +187,17 @@ fn near_is_said_in_the_static_and_asked_of_the_value() {
                 #[doc(hidden)]
                 fn __codec() -> rt::Codec<Option<User>> {
                     use rt::{OkFallback as _, SomeFallback as _};
+                    use rt::{
+                        EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                    };
+                    let __rule = rt::Probe::<Option<User>>::new().ok().some();
                     <_ as rt::NearValue>::near(
-                        rt::Probe::<Option<User>>::new().ok().some(),
+                        __rule,
                         <_ as ::cache_runtime::Cacheable>::codec::<
                             Option<User>,
                             _,
-                        >(rt::Probe::<Option<User>>::new().ok().some()),
+                            _,
+                        >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown()),
                     )
                 }
             }
@@ -243,12 +279,20 @@ fn a_copy_answers_before_there_is_a_future_of_the_rest() {
                         },
                         {
                             use rt::{OkFallback as _, SomeFallback as _};
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            let __rule = rt::Probe::<User>::new().ok().some();
                             <_ as rt::NearValue>::near(
-                                rt::Probe::<User>::new().ok().some(),
+                                __rule,
                                 <_ as ::cache_runtime::Cacheable>::codec::<
                                     User,
                                     _,
-                                >(rt::Probe::<User>::new().ok().some()),
+                                    _,
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                ),
                             )
                         },
                     ) {
@@ -321,12 +365,20 @@ fn near_is_asked_of_what_a_generic_method_returns() {
                         },
                         {
                             use rt::{OkFallback as _, SomeFallback as _};
+                            use rt::{
+                                EqualFallback as _, HoldingFallback as _, ShownFallback as _,
+                            };
+                            let __rule = rt::Probe::<T>::new().ok().some();
                             <_ as rt::NearValue>::near(
-                                rt::Probe::<T>::new().ok().some(),
+                                __rule,
                                 <_ as ::cache_runtime::Cacheable>::codec::<
                                     T,
                                     _,
-                                >(rt::Probe::<T>::new().ok().some()),
+                                    _,
+                                >(
+                                    <_ as rt::Answers>::answers(__rule.holding()),
+                                    __rule.equal().shown(),
+                                ),
                             )
                         },
                     );

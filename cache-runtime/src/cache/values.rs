@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::{Cache, Unanswered};
 use crate::current::Current;
 use crate::error::{Error, ErrorKind};
+use crate::guard;
 use crate::json;
 use crate::key::{AsKey, Key};
 use crate::lease::Token;
@@ -25,7 +26,10 @@ impl Cache {
     pub async fn get<T: DeserializeOwned>(&self, key: impl AsKey) -> Result<Option<T>, Error> {
         let key = self.usable(key.as_key())?;
         let found = self.fetch_many(std::slice::from_ref(&key)).await?.pop();
-        found.flatten().map(|json| json::decode(&json)).transpose()
+        let read = |json: Vec<u8>| {
+            guard::of_user(|| json::decode(&json)).unwrap_or_else(|| Err(json::unreadable()))
+        };
+        found.flatten().map(read).transpose()
     }
 
     /// Stores a value under a key, by SETEX with a time to live and by SET without.
@@ -39,7 +43,8 @@ impl Cache {
         value: &T,
         ttl: Option<Duration>,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<K, T> {
-        let ready = json::encode(value).map(|json| (self.clone(), key.as_key(), json));
+        let json = guard::of_user(|| json::encode(value)).unwrap_or_else(|| Err(Error::of_panic()));
+        let ready = json.map(|json| (self.clone(), key.as_key(), json));
         async move {
             let (cache, key, json) = ready?;
             let key = cache.usable(key)?;

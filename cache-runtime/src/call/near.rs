@@ -11,6 +11,7 @@ use crate::address::{Flow, Seen};
 use crate::cache::Cache;
 use crate::current;
 use crate::event::EventKind;
+use crate::guard;
 use crate::json::Codec;
 use crate::key::Key;
 use crate::near::{Copied, Life, Now, Wanted, Watch, front};
@@ -28,11 +29,26 @@ pub(crate) fn near<R>(call: &mut Call, flow: Flow, codec: &Codec<R>) -> Option<R
         return None;
     };
     let mut returned = None;
-    answer(call, flow, &mut |copied| {
+    answered(call, flow, &mut |copied| {
         returned = (copies().give)(copied);
         returned.is_some()
     });
     returned
+}
+
+/// A copy whose `Clone` panics is none: it is removed, and the call goes on to read.
+fn answered(call: &mut Call, flow: Flow, give: &mut dyn FnMut(&Copied) -> bool) {
+    if !guard::completes(&mut || answer(call, flow, give)) {
+        remove(call);
+    }
+}
+
+#[cold]
+fn remove(call: &mut Call) {
+    call.name();
+    if let Some(cache) = current::with_call(call.own_cache(), Cache::clone) {
+        cache.near().forget_texts([call.text()]);
+    }
 }
 
 /// Gives the copy, if one is here. What takes it may be the user's code.

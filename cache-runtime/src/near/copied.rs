@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::clock::Ticks;
 use crate::event::Counters;
+use crate::guard;
 use crate::stats::Counted;
 
 /// How long a copy lives, what it takes, and where its hits are counted.
@@ -25,10 +26,21 @@ pub(crate) struct Copied<T: ?Sized = dyn Any + Send + Sync> {
     value: T,
 }
 
-impl<T: Any + Send + Sync> Copied<T> {
-    pub(crate) fn new(life: Life, value: T) -> Arc<Copied> {
-        let ended = AtomicBool::new(false);
-        Arc::new(Self { life, ended, value })
+/// The user's value. A copy is dropped wherever the last one has it: in a call, or by the thread that
+/// told of a change. None of them has to do with a destructor that panics.
+struct OfUser<T>(Option<T>);
+
+impl<T> Drop for OfUser<T> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        guard::of_user(|| drop(value));
+    }
+}
+
+impl Copied {
+    pub(crate) fn new<T: Any + Send + Sync>(life: Life, value: T) -> Arc<Self> {
+        let (ended, value) = (AtomicBool::new(false), OfUser(Some(value)));
+        Arc::new(Copied { life, ended, value })
     }
 }
 
@@ -48,7 +60,8 @@ impl Copied {
 
     /// The value, if it is of this type: two functions of one name may differ in it.
     pub(crate) fn value<T: Any>(&self) -> Option<&T> {
-        self.value.downcast_ref()
+        let of_user: &OfUser<T> = self.value.downcast_ref()?;
+        of_user.0.as_ref()
     }
 
     /// Where its hits are counted.

@@ -1,6 +1,6 @@
 //! Functions that the key does not tell apart: noticed, named, and past the cache.
 
-use cache_runtime::{Cache, blocking, read_through};
+use cache_runtime::{Cache, ErrorKind, blocking, read_through};
 
 use crate::support::{in_own_process, is_own_process};
 
@@ -15,6 +15,12 @@ fn lines_of(test: &str, level: &str) -> Option<Vec<String>> {
     Some(of_level.map(ToOwned::to_owned).collect())
 }
 
+struct Rate {
+    call: fn(u64) -> u64,
+    peek: fn(u64) -> Option<u64>,
+    put: fn(u64, u64) -> Result<(), ErrorKind>,
+}
+
 /// Two blocks with a function of the same tokens in the same column, from one call of a macro.
 macro_rules! rates {
     ($($factor:expr),*) => {
@@ -24,7 +30,11 @@ macro_rules! rates {
             fn rate(id: u64) -> u64 {
                 id * FACTOR
             }
-            rate as fn(u64) -> u64
+            Rate {
+                call: rate,
+                peek: |id| rate::peek(id).unwrap(),
+                put: |id, value| rate::put(id, &value).map_err(|error| error.kind()),
+            }
         }),*]
     };
 }
@@ -44,12 +54,16 @@ fn twins_run_without_the_cache() {
     let _inside = Cache::in_memory().enter();
     let [one, two] = rates!(1, 10);
     // The first is alone until the second is called.
-    assert_eq!([one(1), one(1)], [1, 1]);
+    assert_eq!([(one.call)(1), (one.call)(1)], [1, 1]);
+    assert_eq!((one.peek)(1), Some(1));
     for _ in 0..3 {
-        assert_eq!([two(1), one(1)], [10, 1]);
+        assert_eq!([(two.call)(1), (one.call)(1)], [10, 1]);
     }
-    let (_, seen) = blocking::observe(|| one(1));
+    let (_, seen) = blocking::observe(|| (one.call)(1));
     assert_eq!(seen, cache_runtime::Seen::Bypassed);
+    assert_eq!([(one.peek)(1), (two.peek)(1)], [None, None]);
+    assert_eq!((two.put)(2, 20), Err(ErrorKind::NotCached));
+    assert_eq!((one.peek)(2), None);
 }
 
 trait Kind {
@@ -61,16 +75,27 @@ fn title<T: Kind>(id: u64) -> String {
     format!("{} {id}", T::NAME)
 }
 
+#[read_through(key = "T, id", skip(E), ttl = 60)]
+fn named<T: Kind, E: std::fmt::Debug>(_log: E, id: u64) -> String {
+    format!("{} {id}", T::NAME)
+}
+
 struct Shop;
 
 trait Catalog<K> {
     fn title(&self, id: u64) -> String;
+    fn by_call(&self, fetch: impl Fn() -> u64, id: u64) -> String;
 }
 
 impl<K: Kind> Catalog<K> for Shop {
     #[read_through(key = "id", ttl = 60)]
     fn title(&self, id: u64) -> String {
         format!("{} {id}", K::NAME)
+    }
+
+    #[read_through(key = "id", ttl = 60)]
+    fn by_call(&self, fetch: impl Fn() -> u64, id: u64) -> String {
+        format!("{} {} {id}", K::NAME, fetch())
     }
 }
 
@@ -79,32 +104,57 @@ const TYPES: &str = "names::ambiguous::types_of_one_path_share_nothing";
 #[test]
 fn types_of_one_path_share_nothing() {
     if let Some(errors) = lines_of(TYPES, "ERROR") {
-        assert_eq!(errors.len(), 2, "{errors:?}");
-        assert!(errors[0].contains("two types of one path"), "{errors:?}");
+        assert_eq!(errors.len(), 4, "{errors:?}");
+        for error in errors {
+            assert!(error.contains("two types of one path"), "{error}");
+            assert!(error.contains("names/ambiguous.rs:"), "{error}");
+        }
         return;
     }
     let _inside = Cache::in_memory().enter();
-    type Titles = [fn() -> String; 2];
+    fn seven() -> u64 {
+        7
+    }
+    type Titles = [fn() -> String; 4];
     let one: Titles = {
         struct Of;
         impl Kind for Of {
             const NAME: &'static str = "one";
         }
-        [|| title::<Of>(1), || Catalog::<Of>::title(&Shop, 1)]
+        [
+            || title::<Of>(1),
+            || named::<Of, _>((), 1),
+            || Catalog::<Of>::title(&Shop, 1),
+            || Catalog::<Of>::by_call(&Shop, seven, 1),
+        ]
     };
     let two: Titles = {
         struct Of;
         impl Kind for Of {
             const NAME: &'static str = "two";
         }
-        [|| title::<Of>(1), || Catalog::<Of>::title(&Shop, 1)]
+        [
+            || title::<Of>(1),
+            || named::<Of, _>((), 1),
+            || Catalog::<Of>::title(&Shop, 1),
+            || Catalog::<Of>::by_call(&Shop, seven, 1),
+        ]
     };
     for _ in 0..100 {
-        assert_eq!(one.map(|call| call()), ["one 1", "one 1"]);
+        assert_eq!(
+            one.map(|call| call()),
+            ["one 1", "one 1", "one 1", "one 7 1"]
+        );
     }
     for _ in 0..100 {
-        assert_eq!(two.map(|call| call()), ["two 1", "two 1"]);
-        assert_eq!(one.map(|call| call()), ["one 1", "one 1"]);
+        assert_eq!(
+            two.map(|call| call()),
+            ["two 1", "two 1", "two 1", "two 7 1"]
+        );
+        assert_eq!(
+            one.map(|call| call()),
+            ["one 1", "one 1", "one 1", "one 7 1"]
+        );
     }
 }
 
@@ -130,6 +180,32 @@ fn a_given_name_is_no_derived_one() {
     for _ in 0..2 {
         assert_eq!((given(1), derived(1)), (1, 10));
     }
+}
+
+#[read_through(name = "suite.names.ambiguous.of_type", ttl = 60)]
+fn given_as_of_type(kind: &str, id: u64) -> String {
+    format!("{kind} {id}")
+}
+
+#[read_through(key = "id", ttl = 60)]
+fn of_type<T: Kind>(id: u64) -> String {
+    format!("{} {id}", T::NAME)
+}
+
+struct Book;
+impl Kind for Book {
+    const NAME: &'static str = "book";
+}
+
+#[test]
+fn a_type_in_a_key_is_no_part() {
+    let _inside = Cache::in_memory().enter();
+    let book = std::any::type_name::<Book>().replace("::", ".");
+    for _ in 0..2 {
+        assert_eq!(given_as_of_type(&book, 1), format!("{book} 1"));
+        assert_eq!(of_type::<Book>(1), "book 1");
+    }
+    assert!(of_type::key::<Book>(1).ends_with(".Book>:1"));
 }
 
 mod one {

@@ -187,3 +187,114 @@ fn a_skipped_type_may_be_the_error() {
     let removed = fallible::invalidate::<Box<dyn std::error::Error>>(1).unwrap();
     assert_eq!(removed, Invalidated::Removed);
 }
+
+#[read_through(key = "id", ttl = 60)]
+async fn by_future<F, Fut>(fetch: F, id: u64) -> u64
+where
+    F: Fn(u64) -> Fut,
+    Fut: Future<Output = u64>,
+{
+    fetch(id).await
+}
+
+#[tokio::test]
+async fn futures_of_a_function_are_left_out() {
+    Cache::in_memory()
+        .scope(async {
+            assert_eq!(by_future(|id| async move { id * 2 }, 7).await, 14);
+            assert_eq!(by_future(|id| async move { id * 100 }, 7).await, 14);
+            assert_eq!(
+                by_future::invalidate(7).await.unwrap(),
+                Invalidated::Removed
+            );
+        })
+        .await;
+}
+
+#[read_through(key = "id", skip(N), ttl = 60)]
+fn sum<const N: usize>(numbers: [u64; N], id: u64) -> u64 {
+    numbers.iter().sum::<u64>() + id
+}
+
+#[test]
+fn skipped_consts_share_a_value() {
+    let _inside = Cache::in_memory().enter();
+    assert_eq!(sum([1, 2], 7), 10);
+    assert_eq!(sum([1], 7), 10);
+    assert_eq!(sum::peek(7).unwrap(), Some(10));
+}
+
+struct Settings;
+
+trait HasCache {
+    const SECONDS: u64;
+    fn cache() -> &'static Cache;
+}
+
+static CACHE: std::sync::LazyLock<Cache> = std::sync::LazyLock::new(Cache::in_memory);
+
+impl HasCache for Settings {
+    const SECONDS: u64 = 60;
+    fn cache() -> &'static Cache {
+        &CACHE
+    }
+}
+
+#[read_through(key = "id", skip(S), cache = S::cache(), ttl = S::SECONDS)]
+fn with_settings<S: HasCache>(_settings: &S, id: u64) -> u64 {
+    id
+}
+
+#[test]
+fn skipped_types_may_be_in_other_options() {
+    assert_eq!(with_settings(&Settings, 7), 7);
+    assert_eq!(with_settings::peek::<Settings>(7).unwrap(), Some(7));
+    with_settings::put::<Settings>(7, &8).unwrap();
+    assert_eq!(with_settings(&Settings, 7), 8);
+}
+
+#[read_through(key = "id", ttl = 60)]
+fn borrowed<T: cache_runtime::CacheKey>(id: &T, lists: &[&T]) -> usize {
+    let _ = id;
+    lists.len()
+}
+
+#[test]
+fn borrowed_types_are_read_together() {
+    let _inside = Cache::in_memory().enter();
+    assert_eq!(borrowed(&"a", &[&"b"]), 1);
+    assert_eq!(borrowed::peek_many([&"a", &"c"]).unwrap(), [Some(1), None]);
+}
+
+struct Shop<K>(K);
+
+impl<K: Table> Shop<K> {
+    #[read_through(name = "shop_of_tables", companion = false, key = "id", ttl = 60)]
+    fn load(id: u64) -> String {
+        format!("{} {id}", K::NAME)
+    }
+}
+
+#[test]
+fn given_names_tell_parameters_of_an_impl_apart() {
+    let _inside = Cache::in_memory().enter();
+    for _ in 0..2 {
+        assert_eq!(Shop::<Users>::load(1), "users 1");
+        assert_eq!(Shop::<Orders>::load(1), "orders 1");
+    }
+}
+
+mod r#type {
+    #[cache_runtime::read_through(ttl = 60)]
+    pub fn r#match(id: u64) -> u64 {
+        id
+    }
+}
+
+#[test]
+fn raw_names_are_written_without_their_mark() {
+    let _inside = Cache::in_memory().enter();
+    assert_eq!(r#type::r#match(1), 1);
+    let key = r#type::r#match::key(1);
+    assert_eq!(key, "cache:suite.names.parameters.type.match:1");
+}

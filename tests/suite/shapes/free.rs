@@ -224,12 +224,12 @@ fn fallible_sync(id: &str) -> Result<Option<u64>, Failed> {
     Err("too small")?
 }
 
-#[read_through]
+#[read_through(cache_unit)]
 async fn nothing(id: u64) {
     let _ = ran(id);
 }
 
-#[read_through]
+#[read_through(cache_unit)]
 fn nothing_sync(id: u64) {
     let _ = ran(id);
 }

@@ -172,12 +172,12 @@ impl Repo {
         Ok(ran(self.tenant + id.parse::<u64>()?))
     }
 
-    #[read_through(key = "id")]
+    #[read_through(key = "id", cache_unit)]
     async fn nothing(&self, id: u64) {
         let _ = ran(id);
     }
 
-    #[read_through(key = "id")]
+    #[read_through(key = "id", cache_unit)]
     fn nothing_sync(&self, id: u64) {
         let _ = ran(id);
     }

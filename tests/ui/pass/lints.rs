@@ -69,7 +69,7 @@ pub fn by_expression(id: u64, mut more: Vec<u64>, other: Option<&str>) -> Option
 }
 
 /// Nothing to return.
-#[read_through]
+#[read_through(cache_unit)]
 pub async fn nothing(id: u64) {
     let _ = id;
 }
@@ -189,7 +189,7 @@ impl Repo {
     }
 
     /// Nothing to return.
-    #[read_through(key = "id")]
+    #[read_through(key = "id", cache_unit)]
     pub fn nothing(&self, id: u64) {
         #![allow(unused_variables)]
         let inner = id;

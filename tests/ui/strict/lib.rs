@@ -89,7 +89,7 @@ pub fn square(n: u32) -> u32 {
     n * n
 }
 /// Nothing to return.
-#[::cc::read_through(crate = ::cc)]
+#[::cc::read_through(cache_unit, crate = ::cc)]
 pub async fn nothing(id: u64) {
     ::std::future::ready(()).await;
     let _ = id;

@@ -51,7 +51,7 @@ where
 #[tokio::test]
 async fn a_body_begins_when_the_time_of_the_first_who_waits_for_it_is_over() {
     static BODIES: AtomicU64 = AtomicU64::new(0);
-    #[read_through(name = "led", key = (), crate = crate, ttl = 60)]
+    #[read_through(name = "led", key = (), crate = crate, ttl = 60, cache_unit)]
     async fn led() {
         BODIES.fetch_add(1, Relaxed);
     }
@@ -64,7 +64,7 @@ async fn a_body_begins_when_the_time_of_the_first_who_waits_for_it_is_over() {
 #[tokio::test]
 async fn what_is_not_stored_in_time_is_loaded_again_by_one_for_all() {
     static BODIES: AtomicU64 = AtomicU64::new(0);
-    #[read_through(name = "stored", key = (), crate = crate, ttl = 60)]
+    #[read_through(name = "stored", key = (), crate = crate, ttl = 60, cache_unit)]
     async fn stored() {
         if BODIES.fetch_add(1, Relaxed) == 0 {
             tokio::time::sleep(DEADLINE * 8 / 10).await;
@@ -78,7 +78,7 @@ async fn what_is_not_stored_in_time_is_loaded_again_by_one_for_all() {
 #[tokio::test]
 async fn who_waits_for_a_body_that_fails_does_not_wait_until_its_lease_is_given_back() {
     static BODIES: AtomicU64 = AtomicU64::new(0);
-    #[read_through(name = "failed", key = (), crate = crate, ttl = 60)]
+    #[read_through(name = "failed", key = (), crate = crate, ttl = 60, cache_unit)]
     async fn failed() -> Result<(), ()> {
         if BODIES.fetch_add(1, Relaxed) == 0 {
             tokio::time::sleep(DEADLINE * 8 / 10).await;

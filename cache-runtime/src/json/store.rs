@@ -1,0 +1,141 @@
+//! From a value to the bytes that are stored: written, read back, compared.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::checked::{Checked, Notes, Whole};
+use super::compare::{Compare, is_shown_alike};
+use super::fields::Fields;
+use super::out::Out;
+use super::{NULL, unrepeatable, unwritable};
+use crate::error::{Error, ErrorKind};
+use crate::spec::Spec;
+
+/// What is stored of a return value.
+#[derive(Debug)]
+pub enum Written {
+    /// Nothing: it is an `Err`.
+    Error,
+    /// This, and whether it is the absence of a value.
+    Json {
+        /// The bytes.
+        json: Vec<u8>,
+        /// It is `None`.
+        absent: bool,
+    },
+}
+
+impl Written {
+    pub(super) fn absence() -> Self {
+        Self::Json {
+            json: NULL.to_vec(),
+            absent: true,
+        }
+    }
+}
+
+/// The value as JSON that comes back equal. `null_is_absence`: what reads it takes `null` for `None`.
+pub(super) fn written<T, C>(value: &T, null_is_absence: bool, spec: &Spec) -> Result<Written, Error>
+where
+    T: Serialize + DeserializeOwned,
+    C: Compare<T>,
+{
+    let notes = Notes::new(C::IS_LOSSY, C::NAMES_FIELDS.then(Fields::default));
+    let mut out = Out::collected();
+    if let Err(cause) = write(value, &mut out, &notes) {
+        return match notes.whole.get() {
+            Whole::Error => Ok(Written::Error),
+            Whole::Value | Whole::Absence => Err(refused(&notes, cause)),
+        };
+    }
+    let json = out.into_json();
+    let mut absent = notes.whole.get() == Whole::Absence;
+    if null_is_absence && json == NULL {
+        if !C::IS_LOSSY {
+            return Err(taken_for_none());
+        }
+        absent = true;
+    }
+    // Some values are written as what no hit could read: lists in lists deeper than what is read. Each
+    // call would load them again, and store them again.
+    let back = C::read(&json, notes.fields.as_ref()).map_err(|lost| match lost {
+        Some(field) => lost_field(&field),
+        None => unrepeatable(),
+    })?;
+    let is_equal = match C::are_equal(value, &back) {
+        Some(is_equal) => is_equal,
+        None => {
+            let is_shown = || C::show().filter(|_| C::SHOWS_EACH || spec.shows_this_one());
+            is_written_alike(&back, &json)
+                && is_shown().is_none_or(|show| is_shown_alike(show, value, &back))
+        }
+    };
+    match is_equal {
+        true => Ok(Written::Json { json, absent }),
+        false => Err(changed()),
+    }
+}
+
+/// Whether a value that is written as `null` is a `None`.
+pub(super) fn is_absence<T: Serialize>(value: &T) -> bool {
+    let notes = Notes::new(true, None);
+    let written = write(value, &mut Out::collected(), &notes);
+    written.is_ok() && notes.whole.get() == Whole::Absence
+}
+
+/// A value that is stored by hand as JSON: whatever it is, as long as JSON has a word for all of it.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
+    let notes = Notes::new(false, None);
+    let mut out = Out::collected();
+    let mut json = serde_json::Serializer::new(&mut out);
+    match value.serialize(Checked::part(&mut json, &notes)) {
+        Ok(()) => Ok(out.into_json()),
+        Err(cause) => Err(refused(&notes, cause)),
+    }
+}
+
+/// Whether what was read back is written as the same JSON.
+fn is_written_alike<T: Serialize>(back: &T, json: &[u8]) -> bool {
+    // What it holds was not refused the first time.
+    let notes = Notes::new(true, None);
+    let mut out = Out::compared(json);
+    write(back, &mut out, &notes).is_ok() && out.is_equal()
+}
+
+/// Compiled once for each type: for the JSON and for the comparison with it.
+fn write<T: Serialize>(
+    value: &T,
+    out: &mut Out<'_>,
+    notes: &Notes,
+) -> Result<(), serde_json::Error> {
+    let mut json = serde_json::Serializer::new(out);
+    value.serialize(Checked::whole(&mut json, notes))
+}
+
+/// The cause is told by whoever refused it, and serde's own only beside it: it may quote the value.
+fn refused(notes: &Notes, cause: serde_json::Error) -> Error {
+    match notes.refused.get() {
+        Some(why) => Error::new(ErrorKind::Encode, accepted_by_lossy(why)),
+        None => unwritable(cause),
+    }
+}
+
+fn accepted_by_lossy(why: &str) -> String {
+    format!("{why}; the option `lossy` accepts that")
+}
+
+fn lost_field(field: &str) -> Error {
+    let why = format!("the field {field} is read but not written, so that a hit has its default");
+    Error::new(ErrorKind::Encode, accepted_by_lossy(&why))
+}
+
+fn changed() -> Error {
+    let why = "the value that is read back from its JSON is not equal to it";
+    Error::new(ErrorKind::Encode, accepted_by_lossy(why))
+}
+
+/// `Some(None)` and `Some(())`, which JSON has no other word for.
+fn taken_for_none() -> Error {
+    let why = "the value is written as `null` in JSON, which is read back as `None`";
+    Error::new(ErrorKind::Encode, accepted_by_lossy(why))
+}

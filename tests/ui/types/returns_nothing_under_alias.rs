@@ -1,0 +1,11 @@
+use cache_runtime::read_through;
+
+type Done = Result<(), std::io::Error>;
+
+#[read_through(ttl = 60)]
+async fn save(id: u64) -> Done {
+    let _ = id;
+    Ok(())
+}
+
+fn main() {}
