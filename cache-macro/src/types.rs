@@ -50,6 +50,15 @@ pub(crate) fn is_sure_key(ty: &Type) -> bool {
     matches!(peel_type(ty), Type::Path(path) if SURE.iter().any(|sure| path.path.is_ident(sure)))
 }
 
+/// Whether each value of the type writes something as a part of a key, as far as the type is known here.
+pub(crate) fn is_never_nothing(ty: &Type) -> bool {
+    match peel_type(ty) {
+        Type::Reference(reference) => is_never_nothing(&reference.elem),
+        Type::Path(path) if path.path.is_ident("str") || path.path.is_ident("String") => true,
+        ty => is_sure_key(ty),
+    }
+}
+
 pub(crate) fn has_impl_trait(ty: &Type) -> bool {
     look(ty).impl_trait
 }

@@ -14,8 +14,8 @@ pub use crate::companion::{
 };
 pub use crate::json::{Codec, Lossy, NearValue, Stored};
 pub use crate::keep::{
-    Answers, EqualFallback, HoldingFallback, Inner, IntoTtl, OkFallback, Policy, Probe,
-    ShownFallback, SomeFallback, store_if, ttl_of,
+    Answers, ClonedFallback, EqualFallback, HoldingFallback, Inner, IntoTtl, OkFallback, Policy,
+    Probe, ShownFallback, SomeFallback, store_if, ttl_of,
 };
 pub use crate::key::{CacheKey, KeyArg, KeyWriter};
 pub use crate::lookup::{Lookup, Step, at_hand, looking, lookup, lookup_sync};

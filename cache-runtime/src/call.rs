@@ -109,7 +109,7 @@ enum Next {
 fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
     let spec = call.spec();
     let request = call.asked(flow).take();
-    let is_ambiguous = call.is_ambiguous();
+    let instance = call.instance();
     let (cache, key) = call.resolve();
     if let Some(Request::Address(report)) = request {
         report.set((spec, cache, key));
@@ -123,8 +123,8 @@ fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
     let Some(cache) = cache.filter(|_| !uncached) else {
         return looked(past(None, report));
     };
-    let place = Place::new(cache, key, spec);
-    if is_ambiguous || !place.is_usable() || body::is_loading(&place) {
+    let place = Place::new(cache, key, instance);
+    if instance.is_ambiguous() || !place.is_usable() || body::is_loading(&place) {
         return looked(past(Some(place), report));
     }
     if matches!(request, Some(Request::Refresh)) {

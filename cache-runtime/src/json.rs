@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind};
-use crate::keep::Policy;
+use crate::guard;
+use crate::keep::{ClonedBy, Copying, Policy};
 use crate::near::{Copied, Life};
 use crate::spec::Spec;
 
@@ -17,6 +18,7 @@ mod fields;
 mod kept;
 mod out;
 mod reading;
+mod same;
 mod store;
 
 pub use self::compare::Lossy;
@@ -95,7 +97,6 @@ impl<T: Serialize + DeserializeOwned> Cacheable for T {
                 }
             },
             copies: None,
-            value: std::any::type_name::<Self>,
         }
     }
 }
@@ -112,8 +113,6 @@ pub struct Codec<R> {
     /// With the option `near`. Behind one pointer, since the future of every annotated function holds
     /// a codec.
     pub(crate) copies: Option<fn() -> Copies<R>>,
-    /// The name of the type that is written.
-    pub(crate) value: fn() -> &'static str,
 }
 
 /// What is stored of a return value of this function.
@@ -146,19 +145,30 @@ pub trait NearValue: Sized {
     /// The codec of a return type that holds this value, with copies.
     #[doc(hidden)]
     #[must_use]
-    fn near<R, P: Policy<R, Value = Self>>(policy: P, codec: Codec<R>) -> Codec<R>;
+    fn near<R, P, C>(policy: P, cloned: ClonedBy<C>, codec: Codec<R>) -> Codec<R>
+    where
+        P: Policy<R, Value = Self>,
+        C: Copying;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> NearValue for T {
-    fn near<R, P: Policy<R, Value = Self>>(_policy: P, codec: Codec<R>) -> Codec<R> {
+    fn near<R, P, C>(_policy: P, _cloned: ClonedBy<C>, codec: Codec<R>) -> Codec<R>
+    where
+        P: Policy<R, Value = Self>,
+        C: Copying,
+    {
         let copies = || Copies {
             take: |returned, life| {
                 let value: Option<T> = P::value(P::kept(returned)?).cloned();
                 Some(Copied::new(life, value))
             },
             give: |copied| {
-                let value: Option<T> = copied.value::<Option<T>>()?.clone();
+                let value = copied.value::<Option<T>>()?;
+                let value = match C::MAY_PANIC {
+                    true => guard::of_user(|| value.clone())?,
+                    false => value.clone(),
+                };
                 P::from_value(value).map(P::join)
             },
         };

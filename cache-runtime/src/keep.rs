@@ -173,6 +173,51 @@ pub trait EqualFallback<T>: Sized {
 
 impl<F, M, T> EqualFallback<T> for Rule<F, M, T> {}
 
+/// The clones of a near copy: of an `Arc`, no code of the user's runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Shares {}
+
+/// The clones of a near copy: code of the user's runs, and may panic.
+#[derive(Clone, Copy, Debug)]
+pub enum Clones {}
+
+/// How a near copy is cloned.
+pub trait Copying {
+    /// Whether the clone may panic.
+    const MAY_PANIC: bool;
+}
+
+impl Copying for Shares {
+    const MAY_PANIC: bool = false;
+}
+
+impl Copying for Clones {
+    const MAY_PANIC: bool = true;
+}
+
+/// A way to clone, without a value of it.
+#[derive(Debug)]
+pub struct ClonedBy<C>(PhantomData<fn() -> C>);
+
+impl<F, M, T> Rule<F, M, std::sync::Arc<T>> {
+    /// Values are shared.
+    #[must_use]
+    pub fn cloned(self) -> ClonedBy<Shares> {
+        ClonedBy(PhantomData)
+    }
+}
+
+/// Values are cloned by their own code.
+pub trait ClonedFallback: Sized {
+    /// Values are cloned by their own code.
+    #[must_use]
+    fn cloned(self) -> ClonedBy<Clones> {
+        ClonedBy(PhantomData)
+    }
+}
+
+impl<F, M, T> ClonedFallback for Rule<F, M, T> {}
+
 impl<E, T: Debug> By<E, Hidden, T> {
     /// Values are compared by `Debug`, too.
     #[must_use]

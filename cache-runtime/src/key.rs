@@ -54,6 +54,7 @@ impl Key {
         let mut writer = KeyWriter::after(self.text);
         writer.separate();
         part.write(&mut writer);
+        writer.end_part();
         Self {
             text: writer.finish().text,
             raw: self.raw,

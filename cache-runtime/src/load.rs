@@ -153,6 +153,13 @@ impl Load {
         self.place.as_ref().map(|place| place.spec)
     }
 
+    /// The values of the function are of the type with this name.
+    pub(crate) fn holds(&self, of: Option<&'static str>) {
+        if let (Some(place), Some(of)) = (&self.place, of) {
+            place.instance.note_value(of);
+        }
+    }
+
     /// Whether anybody but the caller wants what the body returned. Who joins later looks again.
     pub(crate) fn is_wanted(&self) -> bool {
         let is_followed = || self.leader.as_ref().is_some_and(Leader::is_followed);

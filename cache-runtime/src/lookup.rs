@@ -54,7 +54,6 @@ pub fn looking(call: Call) -> impl Future<Output = Looked> + Send {
 /// Looks for an answer, for an async function. `looking` is the function above: the future that it
 /// makes has no name.
 pub fn lookup<R, L>(call: Call, looking: fn(Call) -> L, codec: Codec<R>) -> Lookup<R, L> {
-    call.note_value(codec.value);
     Lookup {
         looking: Looking::New {
             call: Some(call),
@@ -152,7 +151,6 @@ pub fn lookup_sync<R>(call: Call, codec: Codec<R>) -> Step<R> {
         ControlFlow::Break(returned) => return Step::Done(returned),
         ControlFlow::Continue(call) => call,
     };
-    call.note_value(codec.value);
     let mut looked = look_sync(call);
     loop {
         let again = match step(looked, codec) {

@@ -7,7 +7,7 @@ use crate::current::Current;
 use crate::event::EventKind;
 use crate::key::Key;
 use crate::lease::Token;
-use crate::spec::Spec;
+use crate::spec::{Instance, Spec};
 use crate::stats::Counted;
 use crate::store::Lock;
 
@@ -17,6 +17,7 @@ pub(crate) struct Place {
     pub(crate) cache: Current,
     pub(crate) key: Key,
     pub(crate) spec: &'static Spec,
+    pub(crate) instance: &'static Instance,
     counters: Counted,
     /// When the call began, as far as anybody wants to know: a hit that nobody listens to does not
     /// read the clock.
@@ -24,8 +25,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn new(cache: Current, key: Key, spec: &'static Spec) -> Self {
+    pub(crate) fn new(cache: Current, key: Key, instance: &'static Instance) -> Self {
+        let spec = instance.spec();
         Self {
+            instance,
             counters: cache.ledger().of(spec),
             key: key.under(cache.prefix()),
             spec,

@@ -1,6 +1,6 @@
 //! One call as the expansion describes it: which function, with which key, in which cache.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::address::{Asked, Flow};
 use crate::cache::Cache;
@@ -26,7 +26,36 @@ struct Described {
 
 thread_local! {
     /// Calls of this thread that are answered.
-    static SPARE: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
+    static SPARE: Spare = const {
+        Spare {
+            last: Cell::new(None),
+            others: RefCell::new(Vec::new()),
+        }
+    };
+}
+
+/// Room for calls. Mostly one is under way, so the last one has a place without a count.
+struct Spare {
+    last: Cell<Option<Call>>,
+    others: RefCell<Vec<Call>>,
+}
+
+impl Spare {
+    #[inline]
+    fn take(&self) -> Option<Call> {
+        let last = self.last.take();
+        last.or_else(|| self.others.borrow_mut().pop())
+    }
+
+    #[inline]
+    fn keep(&self, call: Call) {
+        if let Some(before) = self.last.replace(Some(call)) {
+            let mut others = self.others.borrow_mut();
+            if others.len() < MOST_SPARE {
+                others.push(before);
+            }
+        }
+    }
 }
 
 impl Call {
@@ -44,7 +73,7 @@ impl Call {
     }
 
     fn of(instance: &'static Instance) -> Self {
-        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+        let spare = SPARE.try_with(Spare::take);
         let mut call = spare.ok().flatten().unwrap_or_else(|| {
             Self(Box::new(Described {
                 instance,
@@ -115,11 +144,6 @@ impl Call {
         head.len()
     }
 
-    /// Records the name of the type of this call's values.
-    pub(crate) fn note_value(&self, value: fn() -> &'static str) {
-        self.0.instance.note_value(value);
-    }
-
     /// Returns whether another function has the same keys by accident.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.0.instance.is_ambiguous()
@@ -153,13 +177,7 @@ impl Call {
         if !self.0.key.clear() {
             return;
         }
-        let keep = |spare: &RefCell<Vec<Self>>| {
-            let mut spare = spare.borrow_mut();
-            if spare.len() < MOST_SPARE {
-                spare.push(self);
-            }
-        };
         // A thread that ends has no next call.
-        let _ = SPARE.try_with(keep);
+        let _ = SPARE.try_with(|spare| spare.keep(self));
     }
 }

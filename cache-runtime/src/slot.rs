@@ -95,7 +95,10 @@ fn filling(
     let written = loading.run(|| guard::of_user(|| encode(spec)));
     match written.unwrap_or_else(|| Err(Error::of_panic())) {
         Ok(Written::Error) => load.failed(),
-        Ok(Written::Json { json, absent }) => return Some(Box::pin(load.fill(json, absent))),
+        Ok(Written::Json { json, absent, of }) => {
+            load.holds(of);
+            return Some(Box::pin(load.fill(json, absent)));
+        }
         Err(error) => load.unstorable(&error),
     }
     None

@@ -5,7 +5,7 @@ mod names;
 mod place;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::instance::Instance;
@@ -37,6 +37,8 @@ pub struct Spec {
     pub(crate) home: Home,
     /// Stored values of which the text of `Debug` could be compared.
     shown: AtomicU32,
+    /// The last sets of field names that reading had no others beside.
+    compared: [AtomicU64; Self::SETS],
 }
 
 /// What becomes of a returned `None`.
@@ -51,6 +53,9 @@ pub(crate) enum Absence {
 }
 
 impl Spec {
+    /// Enums make a few sets of one type.
+    const SETS: usize = 8;
+
     /// How long a lease lives if its holder dies. Short, since the fleet waits for it; a holder that
     /// lives extends it.
     pub(crate) const LEASE: Duration = Duration::from_secs(3);
@@ -100,6 +105,7 @@ impl Spec {
             near: None,
             home: Home::new(),
             shown: AtomicU32::new(0),
+            compared: [const { AtomicU64::new(0) }; Self::SETS],
         }
     }
 
@@ -137,6 +143,20 @@ impl Spec {
     pub const fn method(mut self) -> Self {
         self.is_method = true;
         self
+    }
+
+    /// Returns whether reading knows no other fields than those of this signature.
+    pub(crate) fn has_compared(&self, signature: u64) -> bool {
+        self.set(signature).load(Ordering::Relaxed) == signature
+    }
+
+    /// Records that reading knows no other fields than those of this signature.
+    pub(crate) fn set_compared(&self, signature: u64) {
+        self.set(signature).store(signature, Ordering::Relaxed);
+    }
+
+    fn set(&self, signature: u64) -> &AtomicU64 {
+        &self.compared[signature as usize % Self::SETS]
     }
 
     /// Whether the text of `Debug` is compared this time. That takes longer than all the rest, and what

@@ -5,11 +5,14 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use cache_runtime::{Cache, ErrorKind, Seen, observe, read_through};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::support::Server;
+use crate::support::{Server, in_own_process, is_own_process};
 
 /// The three ways in which the compiler knows a type.
 macro_rules! flavours {
@@ -533,4 +536,170 @@ async fn a_value_by_hand_must_be_one_that_json_has() {
             Some(error)
         );
     }
+}
+
+#[tokio::test]
+async fn followers_of_a_lossy_value_load_for_themselves() {
+    use bare::Skipped;
+
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[read_through(key = (), ttl = 60)]
+    async fn user() -> Skipped {
+        BODIES.fetch_add(1, Relaxed);
+        tokio::task::yield_now().await;
+        Skipped {
+            id: 7,
+            secret: "s".to_owned(),
+        }
+    }
+
+    let server = Server::start();
+    for cache in [server.patient(), Cache::in_memory()] {
+        BODIES.store(0, Relaxed);
+        let users = cache.scope(join_all((0..20).map(|_| user()))).await;
+        assert!(users.iter().all(|user| user.secret == "s"));
+        assert_eq!(BODIES.load(Relaxed), 20);
+    }
+}
+
+#[tokio::test]
+async fn a_lossy_refresh_leaves_the_old_value() {
+    static BODIES: AtomicU64 = AtomicU64::new(0);
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Named {
+        id: u64,
+        #[serde(skip_serializing, default)]
+        note: String,
+    }
+    #[read_through(key = (), ttl = "50ms", stale = "1h")]
+    async fn named() -> Named {
+        let id = BODIES.fetch_add(1, Relaxed);
+        let note = if id == 0 { "" } else { "lost" };
+        let note = note.to_owned();
+        Named { id, note }
+    }
+
+    let server = Server::start();
+    for cache in [server.patient(), Cache::in_memory()] {
+        BODIES.store(0, Relaxed);
+        cache
+            .scope(async {
+                let first = named().await;
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                cache.advance(Duration::from_millis(60));
+                assert_eq!(observe(named()).await, (first.clone(), Seen::Stale));
+                while cache.stats().functions()[0].unstorable == 0 {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(named().await, first);
+            })
+            .await;
+    }
+}
+
+#[test]
+fn debug_texts_are_compared_now_and_then() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Hidden {
+        id: u64,
+        #[serde(skip)]
+        at: u64,
+    }
+    #[read_through(key = "id", ttl = 60)]
+    fn hidden(id: u64, at: u64) -> Hidden {
+        Hidden { id, at }
+    }
+
+    let cache = Cache::in_memory();
+    let _inside = cache.enter();
+    let unstorable = || cache.stats().functions()[0].unstorable;
+    hidden(0, 1);
+    assert_eq!(unstorable(), 1);
+    // The first sixteen stores, and then one in 64.
+    for id in 1..16 {
+        hidden(id, 0);
+    }
+    for id in 16..200 {
+        hidden(id, 1);
+    }
+    assert_eq!(unstorable(), 1 + 3);
+}
+
+const LOGGED: &str = "lossy::a_lossy_value_is_logged_once";
+
+#[test]
+fn a_lossy_value_is_logged_once() {
+    #[read_through(name = "logged", key = (), ttl = 60)]
+    fn user() -> bare::Skipped {
+        bare::Skipped {
+            id: 7,
+            secret: "the-secret".to_owned(),
+        }
+    }
+
+    if !is_own_process(LOGGED) {
+        let printed = in_own_process(LOGGED, &[]);
+        let lines: Vec<_> = printed
+            .lines()
+            .filter(|line| line.contains("logged\""))
+            .collect();
+        let [line] = lines[..] else {
+            panic!("not one line: {printed}");
+        };
+        for text in ["WARN", "Skipped", "`secret`", "`lossy`"] {
+            assert!(line.contains(text), "{text}: {line}");
+        }
+        assert!(!printed.contains("the-secret"), "{printed}");
+        return;
+    }
+    tracing_subscriber::fmt().with_ansi(false).init();
+    let _inside = Cache::in_memory().enter();
+    for _ in 0..3 {
+        user();
+    }
+}
+
+#[tokio::test]
+async fn times_and_dates_are_stored() {
+    use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Utc};
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Times {
+        utc: DateTime<Utc>,
+        local: DateTime<FixedOffset>,
+        date: NaiveDate,
+        time: NaiveDateTime,
+        seconds: Duration,
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Bare(Times);
+
+    fn times() -> Times {
+        let local = DateTime::parse_from_rfc3339("2026-11-30T21:40:00.123456789+02:00").unwrap();
+        Times {
+            utc: local.to_utc(),
+            local,
+            date: local.date_naive(),
+            time: local.naive_local(),
+            seconds: Duration::new(7, 5),
+        }
+    }
+    #[read_through(key = ())]
+    async fn equal() -> Times {
+        times()
+    }
+    #[read_through(key = ())]
+    async fn bare() -> Bare {
+        Bare(times())
+    }
+
+    Cache::in_memory()
+        .scope(async {
+            equal().await;
+            assert_eq!(observe(equal()).await, (times(), Seen::Stored));
+            bare().await;
+            let (Bare(read), seen) = observe(bare()).await;
+            assert_eq!((read, seen), (times(), Seen::Stored));
+        })
+        .await;
 }

@@ -114,6 +114,18 @@ fn begin(plan: &Plan, spec: &TokenStream, given: Given) -> TokenStream {
 
 fn write(plan: &Plan, part: &Part, given: Given) -> TokenStream {
     let here = Span::mixed_site();
+    let may_be_nothing = match part {
+        Part::Separate | Part::Text(_) | Part::Type(_) => false,
+        Part::Whole(param) => !types::is_never_nothing(&param.ty),
+        Part::Bound(_) | Part::Field(..) | Part::Value(_) => true,
+    };
+    let end = may_be_nothing.then(|| quote_spanned!(here=> __call.key().end_part();));
+    let written = write_part(plan, part, given);
+    quote_spanned!(here=> #written #end)
+}
+
+fn write_part(plan: &Plan, part: &Part, given: Given) -> TokenStream {
+    let here = Span::mixed_site();
     match part {
         Part::Separate => quote_spanned!(here=> __call.key().separate();),
         Part::Text(text) => quote_spanned!(here=> __call.key().literal(#text);),

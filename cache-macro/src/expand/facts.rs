@@ -34,7 +34,13 @@ pub(super) fn codec(plan: &Plan) -> TokenStream {
     };
     let codec = match plan.near {
         false => codec,
-        true => quote_spanned!(span=> <#asked as #rt::NearValue>::near(#rule, #codec)),
+        true => quote_spanned! {span=>
+            {
+                #[allow(unused_imports)]
+                use #rt::ClonedFallback as _;
+                <#asked as #rt::NearValue>::near(#rule, #rule.cloned(), #codec)
+            }
+        },
     };
     let more = imports_of_values(plan);
     quote_spanned!(span=> { #imports #more let #rule = #policy; #codec })

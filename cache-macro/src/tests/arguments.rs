@@ -54,6 +54,7 @@ fn type_and_const_parameters_are_part_of_the_key() {
                     __call.key().constant(&N);
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(k, __call.key());
+                    __call.key().end_part();
                     __call
                 }
                 /// The key under which the value for these arguments is stored.
@@ -107,12 +108,16 @@ fn patterns_are_taken_apart_for_the_key_and_kept_for_the_body() {
                     let mut __call = rt::Call::new(Self::__spec());
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(id, __call.key());
+                    __call.key().end_part();
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(name, __call.key());
+                    __call.key().end_part();
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(a, __call.key());
+                    __call.key().end_part();
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(b, __call.key());
+                    __call.key().end_part();
                     __call.key().separate();
                     rt::KeyArg::<u8>::write(n, __call.key());
                     __call

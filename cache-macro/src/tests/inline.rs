@@ -40,6 +40,7 @@ fn an_async_method_holds_its_body() {
                                 );
                                 __call.key().separate();
                                 <_ as rt::CacheKey>::write(&self.tenant, __call.key());
+                                __call.key().end_part();
                                 __call.key().literal(":");
                                 <u64 as rt::CacheKey>::write(&id, __call.key());
                                 __call

@@ -28,8 +28,10 @@ fn without_a_key_all_arguments_are_parts() {
                     <str as rt::CacheKey>::write(tenant, __call.key());
                     __call.key().separate();
                     rt::KeyArg::<Request>::write(req, __call.key());
+                    __call.key().end_part();
                     __call.key().separate();
                     <Option<&str> as rt::CacheKey>::write(ids, __call.key());
+                    __call.key().end_part();
                     __call.key().separate();
                     rt::KeyArg::<u8>::write(n, __call.key());
                     __call
@@ -86,6 +88,7 @@ fn a_template_is_one_part() {
                     <str as rt::CacheKey>::write(tenant, __call.key());
                     __call.key().literal("/");
                     <_ as rt::CacheKey>::write(&req.user.0, __call.key());
+                    __call.key().end_part();
                     __call.key().literal(":");
                     rt::KeyArg::<u8>::write(n, __call.key());
                     __call
@@ -116,6 +119,7 @@ fn a_list_is_a_part_each() {
                     <str as rt::CacheKey>::write(tenant, __call.key());
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(&req.user.id, __call.key());
+                    __call.key().end_part();
                     __call
                 }
                 /// The key under which the value for these arguments is stored.
@@ -138,8 +142,10 @@ fn an_expression_owns_what_it_names() {
                     let mut __call = rt::Call::new(Self::__spec());
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(&(tenant.len()), __call.key());
+                    __call.key().end_part();
                     __call.key().separate();
                     <_ as rt::CacheKey>::write(&(format!("{n}")), __call.key());
+                    __call.key().end_part();
                     __call
                 }
                 /// The key under which the value for these arguments is stored.

@@ -191,14 +191,18 @@ fn near_is_said_in_the_static_and_asked_of_the_value() {
                         EqualFallback as _, HoldingFallback as _, ShownFallback as _,
                     };
                     let __rule = rt::Probe::<Option<User>>::new().ok().some();
-                    <_ as rt::NearValue>::near(
-                        __rule,
-                        <_ as ::cache_runtime::Cacheable>::codec::<
-                            Option<User>,
-                            _,
-                            _,
-                        >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown()),
-                    )
+                    {
+                        use rt::ClonedFallback as _;
+                        <_ as rt::NearValue>::near(
+                            __rule,
+                            __rule.cloned(),
+                            <_ as ::cache_runtime::Cacheable>::codec::<
+                                Option<User>,
+                                _,
+                                _,
+                            >(<_ as rt::Answers>::answers(__rule.holding()), __rule.equal().shown()),
+                        )
+                    }
                 }
             }
         "#]],
@@ -283,17 +287,21 @@ fn a_copy_answers_before_there_is_a_future_of_the_rest() {
                                 EqualFallback as _, HoldingFallback as _, ShownFallback as _,
                             };
                             let __rule = rt::Probe::<User>::new().ok().some();
-                            <_ as rt::NearValue>::near(
-                                __rule,
-                                <_ as ::cache_runtime::Cacheable>::codec::<
-                                    User,
-                                    _,
-                                    _,
-                                >(
-                                    <_ as rt::Answers>::answers(__rule.holding()),
-                                    __rule.equal().shown(),
-                                ),
-                            )
+                            {
+                                use rt::ClonedFallback as _;
+                                <_ as rt::NearValue>::near(
+                                    __rule,
+                                    __rule.cloned(),
+                                    <_ as ::cache_runtime::Cacheable>::codec::<
+                                        User,
+                                        _,
+                                        _,
+                                    >(
+                                        <_ as rt::Answers>::answers(__rule.holding()),
+                                        __rule.equal().shown(),
+                                    ),
+                                )
+                            }
                         },
                     ) {
                         rt::core::ops::ControlFlow::Break(__r) => return __r,
@@ -369,17 +377,21 @@ fn near_is_asked_of_what_a_generic_method_returns() {
                                 EqualFallback as _, HoldingFallback as _, ShownFallback as _,
                             };
                             let __rule = rt::Probe::<T>::new().ok().some();
-                            <_ as rt::NearValue>::near(
-                                __rule,
-                                <_ as ::cache_runtime::Cacheable>::codec::<
-                                    T,
-                                    _,
-                                    _,
-                                >(
-                                    <_ as rt::Answers>::answers(__rule.holding()),
-                                    __rule.equal().shown(),
-                                ),
-                            )
+                            {
+                                use rt::ClonedFallback as _;
+                                <_ as rt::NearValue>::near(
+                                    __rule,
+                                    __rule.cloned(),
+                                    <_ as ::cache_runtime::Cacheable>::codec::<
+                                        T,
+                                        _,
+                                        _,
+                                    >(
+                                        <_ as rt::Answers>::answers(__rule.holding()),
+                                        __rule.equal().shown(),
+                                    ),
+                                )
+                            }
                         },
                     );
                     match __step {

@@ -11,7 +11,6 @@ use crate::address::{Flow, Seen};
 use crate::cache::Cache;
 use crate::current;
 use crate::event::EventKind;
-use crate::guard;
 use crate::json::Codec;
 use crate::key::Key;
 use crate::near::{Copied, Life, Now, Wanted, Watch, front};
@@ -29,20 +28,22 @@ pub(crate) fn near<R>(call: &mut Call, flow: Flow, codec: &Codec<R>) -> Option<R
         return None;
     };
     let mut returned = None;
-    answered(call, flow, &mut |copied| {
+    let mut is_unusable = false;
+    answer(call, flow, &mut |copied| {
         returned = (copies().give)(copied);
+        if returned.is_none() {
+            is_unusable = true;
+        }
         returned.is_some()
     });
+    if is_unusable {
+        remove(call);
+    }
     returned
 }
 
-/// A copy whose `Clone` panics is none: it is removed, and the call goes on to read.
-fn answered(call: &mut Call, flow: Flow, give: &mut dyn FnMut(&Copied) -> bool) {
-    if !guard::completes(&mut || answer(call, flow, give)) {
-        remove(call);
-    }
-}
-
+/// A copy that cannot be cloned, because its `Clone` panics or it is of another type, is none: it is
+/// removed, and the call goes on to read.
 #[cold]
 fn remove(call: &mut Call) {
     call.name();

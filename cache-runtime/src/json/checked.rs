@@ -7,7 +7,7 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde::ser::{self, Serializer};
 
-use super::fields::{Fields, Place};
+use super::fields::{Fields, Place, Structs};
 
 /// What is noticed while a value is written.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Notes {
     pub(super) lossy: bool,
     pub(super) whole: Cell<Whole>,
     pub(super) refused: Cell<Option<&'static str>>,
+    /// The names of the structs, where a comparison may need those of their fields.
+    pub(super) structs: Option<Structs>,
     /// The names of the fields, where a comparison needs them.
     pub(super) fields: Option<Fields>,
 }
@@ -35,12 +37,13 @@ const SOME_NULL: &str =
     "the value holds a `Some` that JSON writes as `null`, which is read back as `None`";
 
 impl Notes {
-    pub(super) fn new(lossy: bool, fields: Option<Fields>) -> Self {
+    pub(super) fn new(lossy: bool) -> Self {
         Self {
             lossy,
             whole: Cell::new(Whole::Value),
             refused: Cell::new(None),
-            fields,
+            structs: None,
+            fields: None,
         }
     }
 
@@ -162,7 +165,15 @@ impl<S: Serializer> Checked<'_, S> {
     }
 
     #[inline]
-    fn begin(&self, name: &'static str, variant: Option<&'static str>) -> Option<Place> {
+    fn begin(
+        &self,
+        name: &'static str,
+        variant: Option<&'static str>,
+        len: usize,
+    ) -> Option<Place> {
+        if let Some(structs) = &self.notes.structs {
+            structs.add(name, variant, len);
+        }
         let fields = self.notes.fields.as_ref()?;
         Some(fields.begin(name, variant))
     }
@@ -339,7 +350,7 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
         name: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStruct, S::Error> {
-        let place = self.begin(name, None);
+        let place = self.begin(name, None, len);
         let inner = self.inner.serialize_struct(name, len)?;
         Ok(Self::compound(inner, self.notes, place))
     }
@@ -352,7 +363,7 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
         variant: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
-        let place = self.begin(name, Some(variant));
+        let place = self.begin(name, Some(variant), len);
         let inner = self
             .inner
             .serialize_struct_variant(name, index, variant, len)?;

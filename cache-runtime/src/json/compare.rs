@@ -38,7 +38,7 @@ pub trait Compare<T>: Copy {
         T: DeserializeOwned,
     {
         let _ = fields;
-        serde_json::from_slice(json).map_err(|_| None)
+        super::decode(json).map_err(|_| None)
     }
 
     /// Whether they are equal, if the type can tell.
@@ -170,7 +170,7 @@ fn are_equal<T: PartialEq>(value: &T, back: &T) -> Option<bool> {
 
 fn read<T: DeserializeOwned>(json: &[u8], fields: Option<&Fields>) -> Result<T, Option<String>> {
     let Some(fields) = fields else {
-        return serde_json::from_slice(json).map_err(|_| None);
+        return super::decode(json).map_err(|_| None);
     };
     match reading::read(json, fields) {
         Ok((value, None)) => Ok(value),

@@ -39,7 +39,7 @@ impl<R, V, K: IsKeptIn<R, V> + ?Sized> Stored<R, V> for K {
         let written = guard::of_user(|| IsKeptIn::written::<C>(self, codec, spec));
         match written.unwrap_or_else(|| Err(Error::of_panic()))? {
             Written::Error => Err(never_kept()),
-            Written::Json { json, absent } => Ok((json, absent)),
+            Written::Json { json, absent, .. } => Ok((json, absent)),
         }
     }
 }

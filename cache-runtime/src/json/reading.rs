@@ -316,6 +316,18 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Access<'_, A> {
     }
 }
 
+/// A seed of a type of its own: what reads the keys of a hit is then used there alone, and the compiler
+/// puts it in place.
+struct KeySeed<S>(S);
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for KeySeed<S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<S::Value, D::Error> {
+        self.0.deserialize(key)
+    }
+}
+
 struct Map<'a, A> {
     inner: A,
     reading: &'a Reading<'a>,
@@ -331,7 +343,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Map<'_, A> {
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
         let Some(asking) = &mut self.asking else {
-            return self.inner.next_key_seed(seed);
+            return self.inner.next_key_seed(KeySeed(seed));
         };
         let name = match asking.given {
             Given::Json => self.inner.next_key::<String>()?,

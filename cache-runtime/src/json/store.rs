@@ -1,12 +1,15 @@
 //! From a value to the bytes that are stored: written, read back, compared.
 
+use std::hash::{Hash, Hasher};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::checked::{Checked, Notes, Whole};
 use super::compare::{Compare, is_shown_alike};
-use super::fields::Fields;
+use super::fields::{Fields, Structs};
 use super::out::Out;
+use super::same::is_written_as;
 use super::{NULL, unrepeatable, unwritable};
 use crate::error::{Error, ErrorKind};
 use crate::spec::Spec;
@@ -22,6 +25,8 @@ pub enum Written {
         json: Vec<u8>,
         /// It is `None`.
         absent: bool,
+        /// The name of the type, of a value that is not absent.
+        of: Option<&'static str>,
     },
 }
 
@@ -30,6 +35,7 @@ impl Written {
         Self::Json {
             json: NULL.to_vec(),
             absent: true,
+            of: None,
         }
     }
 }
@@ -40,7 +46,8 @@ where
     T: Serialize + DeserializeOwned,
     C: Compare<T>,
 {
-    let notes = Notes::new(C::IS_LOSSY, C::NAMES_FIELDS.then(Fields::default));
+    let mut notes = Notes::new(C::IS_LOSSY);
+    notes.structs = C::NAMES_FIELDS.then(Structs::default);
     let mut out = Out::collected();
     if let Err(cause) = write(value, &mut out, &notes) {
         return match notes.whole.get() {
@@ -58,7 +65,10 @@ where
     }
     // Some values are written as what no hit could read: lists in lists deeper than what is read. Each
     // call would load them again, and store them again.
-    let back = C::read(&json, notes.fields.as_ref()).map_err(|lost| match lost {
+    let signature = notes.structs.as_ref().map(signature::<T>);
+    let unknown = signature.filter(|signature| !spec.has_compared(*signature));
+    let fields = unknown.and_then(|_| fields_of(value));
+    let back = C::read(&json, fields.as_ref()).map_err(|lost| match lost {
         Some(field) => lost_field(&field),
         None => unrepeatable(),
     })?;
@@ -70,22 +80,42 @@ where
                 && is_shown().is_none_or(|show| is_shown_alike(show, value, &back))
         }
     };
-    match is_equal {
-        true => Ok(Written::Json { json, absent }),
-        false => Err(changed()),
+    if !is_equal {
+        return Err(changed());
     }
+    if let Some(signature) = unknown {
+        spec.set_compared(signature);
+    }
+    let of = Some(std::any::type_name::<T>());
+    Ok(Written::Json { json, absent, of })
+}
+
+/// Which structs of which type were written. Whether reading knows fields that writing does not is a
+/// matter of these alone, so one comparison of the fields serves all values with the same.
+fn signature<T>(structs: &Structs) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    typeid::of::<T>().hash(&mut hasher);
+    structs.signature() ^ hasher.finish()
+}
+
+/// The names of the fields that writing a value comes by.
+fn fields_of<T: Serialize>(value: &T) -> Option<Fields> {
+    let mut notes = Notes::new(true);
+    notes.fields = Some(Fields::default());
+    let _ = write(value, &mut Out::collected(), &notes);
+    notes.fields
 }
 
 /// Whether a value that is written as `null` is a `None`.
 pub(super) fn is_absence<T: Serialize>(value: &T) -> bool {
-    let notes = Notes::new(true, None);
+    let notes = Notes::new(true);
     let written = write(value, &mut Out::collected(), &notes);
     written.is_ok() && notes.whole.get() == Whole::Absence
 }
 
 /// A value that is stored by hand as JSON: whatever it is, as long as JSON has a word for all of it.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
-    let notes = Notes::new(false, None);
+    let notes = Notes::new(false);
     let mut out = Out::collected();
     let mut json = serde_json::Serializer::new(&mut out);
     match value.serialize(Checked::part(&mut json, &notes)) {
@@ -96,8 +126,11 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error>
 
 /// Whether what was read back is written as the same JSON.
 fn is_written_alike<T: Serialize>(back: &T, json: &[u8]) -> bool {
+    if is_written_as(back, json) {
+        return true;
+    }
     // What it holds was not refused the first time.
-    let notes = Notes::new(true, None);
+    let notes = Notes::new(true);
     let mut out = Out::compared(json);
     write(back, &mut out, &notes).is_ok() && out.is_equal()
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::same::is_written_as;
 use super::{decode, encode};
 use crate::fuzz::changed;
 use crate::lease::Token;
@@ -60,6 +61,52 @@ fn fuzzed_numbers_come_back_to_the_last_bit() {
             prop_assert_eq!(decode::<f32>(&json).unwrap().to_bits(), small.to_bits());
         }
     });
+}
+
+#[test]
+fn a_walk_along_json_never_takes_another_text() {
+    let same = AtomicU64::new(0);
+    proptest!(|(bytes in changed(CORPUS), other in changed(CORPUS))| {
+        let values = [&bytes, &other].map(|json| decode::<serde_json::Value>(json));
+        if let [Ok(value), Ok(other)] = values {
+            let [json, other_json] = [&value, &other].map(|value| encode(value).unwrap());
+            prop_assert_eq!(is_written_as(&value, &other_json) && json != other_json, false);
+            prop_assert!(is_written_as(&value, &json) || json.contains(&b'\\'));
+            same.fetch_add(1, Relaxed);
+        }
+        if let Ok(user) = decode::<User>(&bytes) {
+            prop_assert!(!is_written_as(&user, &bytes) || encode(&user).unwrap() == bytes);
+        }
+        if let Ok(shape) = decode::<Shape>(&bytes) {
+            prop_assert!(!is_written_as(&shape, &bytes) || encode(&shape).unwrap() == bytes);
+        }
+    });
+    assert!(same.into_inner() > 0);
+}
+
+#[test]
+fn a_walk_along_json_takes_what_serde_writes() {
+    fn walks<T: Serialize>(value: T) {
+        let json = encode(&value).unwrap();
+        assert!(
+            is_written_as(&value, &json),
+            "{}",
+            String::from_utf8_lossy(&json)
+        );
+        let (_, shorter) = json.split_last().unwrap();
+        assert!(!is_written_as(&value, shorter));
+        assert!(!is_written_as(&value, &[&json[..], b" "].concat()));
+    }
+    walks((0.1_f32, -1.5e300, 1_u8, i128::MIN, u64::MAX, 'x', true, ()));
+    walks([Shape::Unit, Shape::Tuple(1, 'z')]);
+    walks(Shape::Named {
+        of: BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), -1)]),
+    });
+    walks(Some(vec![None, Some("größe")]));
+    // Ending in what an escape begins with, or being one.
+    for text in ["\\", "a\\", "\"", "\n", "\\\\"] {
+        assert!(!is_written_as(text, &encode(text).unwrap()), "{text:?}");
+    }
 }
 
 #[test]

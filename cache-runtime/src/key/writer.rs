@@ -119,12 +119,13 @@ impl KeyWriter {
     /// Writes the mark between two parts.
     #[doc(hidden)]
     pub fn separate(&mut self) {
-        self.end_part();
         self.text.push(':');
     }
 
-    /// A part that wrote nothing is written as an empty text: only a prefix ends with two colons.
-    fn end_part(&mut self) {
+    /// Ends a part of a type whose code may write nothing. That is written as an empty text, because
+    /// only a prefix ends with two colons.
+    #[doc(hidden)]
+    pub fn end_part(&mut self) {
         if self.text.ends_with(':') {
             self.text.push('%');
         }
@@ -133,9 +134,6 @@ impl KeyWriter {
     /// Writes text of a template, in which the attribute has escaped what structures a key.
     #[doc(hidden)]
     pub fn literal(&mut self, text: &'static str) {
-        if text.starts_with(':') {
-            self.end_part();
-        }
         self.text.push_str(text);
     }
 

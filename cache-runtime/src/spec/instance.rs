@@ -107,9 +107,9 @@ impl Instance {
     }
 
     /// Records the type of this function's values, and warns if its name has another one already.
-    pub(crate) fn note_value(&'static self, value: fn() -> &'static str) {
+    pub(crate) fn note_value(&'static self, value: &'static str) {
         if self.spec.is_named() && self.value.get().is_none() {
-            names::register_value(self, value());
+            names::register_value(self, value);
         }
     }
 
