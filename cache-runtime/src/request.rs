@@ -85,10 +85,9 @@ impl Call {
         });
         let described = &mut *call.0;
         described.instance = instance;
-        let spec = instance.spec();
         // Before the key is made, which may take other calls.
-        described.asked = Asked::of(spec);
-        described.is_named = spec.near.is_none();
+        described.asked = Asked::of(instance);
+        described.is_named = !instance.has_near();
         if described.is_named {
             described.key.encoded(instance.head());
         }

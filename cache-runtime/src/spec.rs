@@ -5,7 +5,7 @@ mod names;
 mod place;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::instance::Instance;
@@ -35,6 +35,8 @@ pub struct Spec {
     /// With copies in the process, each for so long at most.
     pub(crate) near: Option<Duration>,
     pub(crate) home: Home,
+    /// The bytes of the last value.
+    bytes: AtomicUsize,
     /// Stored values of which the text of `Debug` could be compared.
     shown: AtomicU32,
     /// The last sets of field names that reading had no others beside.
@@ -104,6 +106,7 @@ impl Spec {
             follow: Duration::from_secs(10),
             near: None,
             home: Home::new(),
+            bytes: AtomicUsize::new(0),
             shown: AtomicU32::new(0),
             compared: [const { AtomicU64::new(0) }; Self::SETS],
         }
@@ -143,6 +146,17 @@ impl Spec {
     pub const fn method(mut self) -> Self {
         self.is_method = true;
         self
+    }
+
+    /// Returns how many bytes the next value may take.
+    pub(crate) fn expected_bytes(&self) -> usize {
+        // A number may have one more digit.
+        self.bytes.load(Ordering::Relaxed) + 16
+    }
+
+    /// Records how many bytes a value took.
+    pub(crate) fn expect_bytes(&self, bytes: usize) {
+        self.bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Returns whether reading knows no other fields than those of this signature.

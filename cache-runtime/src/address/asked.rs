@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::{Request, Seen};
-use crate::spec::Spec;
+use crate::spec::{Instance, Spec};
 
 /// How a call waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +61,10 @@ pub(crate) struct Asked(Option<Box<Pending>>);
 
 impl Asked {
     /// Of a call of this function that begins.
-    pub(crate) fn of(spec: &'static Spec) -> Self {
+    pub(crate) fn of(instance: &'static Instance) -> Self {
         let asks = |asking: &RefCell<Asking>| !matches!(*asking.borrow(), Asking::Nothing);
         match ASKING.try_with(asks) {
-            Ok(true) => Self::taken(spec),
+            Ok(true) => Self::taken(instance.spec()),
             _ => Self(None),
         }
     }

@@ -54,7 +54,7 @@ fn remove(call: &mut Call) {
 
 /// Gives the copy, if one is here. What takes it may be the user's code.
 fn answer(call: &mut Call, flow: Flow, give: &mut dyn FnMut(&Copied) -> bool) {
-    if !call.asked(flow).allows_an_answer() || call.is_ambiguous() {
+    if !call.asked(flow).allows_an_answer() {
         return;
     }
     let begin = |cache: &Cache| (cache.near().now(), cache.is_listened_to());
@@ -77,6 +77,10 @@ fn answer(call: &mut Call, flow: Flow, give: &mut dyn FnMut(&Copied) -> bool) {
 
 #[inline(never)]
 fn answer_from_map(call: &mut Call, now: Now, give: &mut dyn FnMut(&Copied) -> bool) -> bool {
+    // What a thread has itself is found by the parts alone, which the text of such a call is not.
+    if call.is_ambiguous() {
+        return false;
+    }
     let name = call.name();
     let find = |cache: &Cache| cache.near().find(call.text(), now);
     let Some(Some(copied)) = current::with_call(call.own_cache(), find) else {

@@ -21,9 +21,9 @@ pub(super) struct Comparison<'a> {
 }
 
 impl<'a> Out<'a> {
-    pub(super) fn collected() -> Self {
-        // As `serde_json::to_vec` has it.
-        Self::Collected(Vec::with_capacity(128))
+    /// A buffer for about so many bytes.
+    pub(super) fn collected(bytes: usize) -> Self {
+        Self::Collected(Vec::with_capacity(bytes))
     }
 
     pub(super) fn compared(first: &'a [u8]) -> Self {

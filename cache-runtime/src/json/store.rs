@@ -48,7 +48,7 @@ where
 {
     let mut notes = Notes::new(C::IS_LOSSY);
     notes.structs = C::NAMES_FIELDS.then(Structs::default);
-    let mut out = Out::collected();
+    let mut out = Out::collected(spec.expected_bytes());
     if let Err(cause) = write(value, &mut out, &notes) {
         return match notes.whole.get() {
             Whole::Error => Ok(Written::Error),
@@ -56,6 +56,7 @@ where
         };
     }
     let json = out.into_json();
+    spec.expect_bytes(json.len());
     let mut absent = notes.whole.get() == Whole::Absence;
     if null_is_absence && json == NULL {
         if !C::IS_LOSSY {
@@ -102,21 +103,24 @@ fn signature<T>(structs: &Structs) -> u64 {
 fn fields_of<T: Serialize>(value: &T) -> Option<Fields> {
     let mut notes = Notes::new(true);
     notes.fields = Some(Fields::default());
-    let _ = write(value, &mut Out::collected(), &notes);
+    let _ = write(value, &mut Out::collected(USUAL), &notes);
     notes.fields
 }
+
+/// The bytes of a value of which nothing is known, as `serde_json::to_vec` has it.
+const USUAL: usize = 128;
 
 /// Whether a value that is written as `null` is a `None`.
 pub(super) fn is_absence<T: Serialize>(value: &T) -> bool {
     let notes = Notes::new(true);
-    let written = write(value, &mut Out::collected(), &notes);
+    let written = write(value, &mut Out::collected(USUAL), &notes);
     written.is_ok() && notes.whole.get() == Whole::Absence
 }
 
 /// A value that is stored by hand as JSON: whatever it is, as long as JSON has a word for all of it.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     let notes = Notes::new(false);
-    let mut out = Out::collected();
+    let mut out = Out::collected(USUAL);
     let mut json = serde_json::Serializer::new(&mut out);
     match value.serialize(Checked::part(&mut json, &notes)) {
         Ok(()) => Ok(out.into_json()),

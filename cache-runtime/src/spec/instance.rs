@@ -72,6 +72,8 @@ pub(crate) struct Instance {
     /// The beginning of its keys, encoded: `name[@version][:<type>]..`.
     head: Box<str>,
     registered: OnceLock<()>,
+    /// Whether its calls may be answered by near copies.
+    has_near: AtomicBool,
     /// Another function has the same derived name, so the key alone does not tell them apart.
     is_ambiguous: AtomicBool,
     /// The type of its values, once it was called.
@@ -85,6 +87,11 @@ pub(super) type Instances = OnceLock<Box<Instance>>;
 impl Instance {
     pub(crate) fn spec(&self) -> &'static Spec {
         self.spec
+    }
+
+    /// Returns whether its calls may be answered by near copies. Those of an ambiguous one may not.
+    pub(crate) fn has_near(&self) -> bool {
+        self.has_near.load(Ordering::Relaxed)
     }
 
     /// Returns the beginning of its keys, encoded: `name[@version][:<type>]..`.
@@ -104,6 +111,7 @@ impl Instance {
 
     pub(super) fn set_ambiguous(&self) {
         self.is_ambiguous.store(true, Ordering::Relaxed);
+        self.has_near.store(false, Ordering::Relaxed);
     }
 
     /// Records the type of this function's values, and warns if its name has another one already.
@@ -227,6 +235,7 @@ impl Instance {
             marker,
             types,
             registered: OnceLock::new(),
+            has_near: AtomicBool::new(spec.near.is_some()),
             is_ambiguous: AtomicBool::new(false),
             value: OnceLock::new(),
             next: OnceLock::new(),
