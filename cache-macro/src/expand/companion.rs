@@ -95,6 +95,7 @@ fn quiet() -> TokenStream {
             clippy::missing_const_for_fn,
             clippy::missing_errors_doc,
             clippy::missing_panics_doc,
+            clippy::multiple_bound_locations,
             clippy::must_use_candidate,
             clippy::needless_pass_by_value,
             clippy::ref_option_ref,

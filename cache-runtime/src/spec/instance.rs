@@ -125,7 +125,8 @@ impl Instance {
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         let is_one_function = std::ptr::eq(self.spec, other.spec);
         // A given name may be shared on purpose.
-        if !is_one_function && !(self.spec.is_named() && other.spec.is_named()) {
+        let is_shared_on_purpose = self.spec.is_named() && other.spec.is_named();
+        if !is_one_function && !is_shared_on_purpose {
             return true;
         }
         if self.head != other.head || self.types.named != other.types.named {

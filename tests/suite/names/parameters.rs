@@ -134,7 +134,7 @@ fn types_in_the_key_share_nothing() {
 fn by_call<F, L>(fetch: F, log: &L, id: u64) -> u64
 where
     F: Fn(u64) -> u64 + Send,
-    L: Clone + ?Sized + 'static,
+    L: Copy + 'static,
 {
     let _ = log;
     fetch(id)
