@@ -1,9 +1,9 @@
-//! The user's own code in the read and the store path: `Serialize`, `Deserialize`, `PartialEq`, `Debug`,
-//! `Clone` and destructors of values. Its panic costs the cache a value and never a caller its answer.
+//! Guards against panics of user code in the read and the store path: `Serialize`, `Deserialize`,
+//! `PartialEq`, `Debug`, `Clone` and destructors. A panic costs the cache a value, and no caller its answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs the user's code and returns its result, or `None` if it panicked.
+/// Runs user code and returns its result, or `None` if it panicked.
 #[inline]
 pub(crate) fn of_user<T>(run: impl FnOnce() -> T) -> Option<T> {
     let (mut run, mut result) = (Some(run), None);
@@ -11,8 +11,8 @@ pub(crate) fn of_user<T>(run: impl FnOnce() -> T) -> Option<T> {
     result
 }
 
-/// Runs the user's code and returns whether it came to its end. Without a type parameter, because
-/// what catches a panic would be compiled once for each type.
+/// Runs user code and returns whether it completed. It has no type parameter, so that the code that
+/// catches a panic is compiled once.
 pub(crate) fn completes(run: &mut dyn FnMut()) -> bool {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(()) => true,

@@ -112,7 +112,7 @@ async fn an_absence_behind_a_type_is_not_stored() {
 }
 
 #[tokio::test]
-async fn an_absence_behind_a_type_is_stored_where_asked_for() {
+async fn hidden_absences_are_stored_where_asked_for() {
     let server = Server::start();
     for cache in [&server.patient(), &Cache::in_memory()] {
         for _ in 0..2 {

@@ -146,7 +146,7 @@ macro_rules! each_flavour {
 }
 
 #[tokio::test]
-async fn a_value_that_comes_back_as_another_is_not_stored() {
+async fn values_that_come_back_changed_are_not_stored() {
     let server = Server::start();
     each_flavour! {
         Seen::Loaded, [&server.patient(), &Cache::in_memory()],
@@ -161,7 +161,7 @@ async fn a_value_that_comes_back_as_another_is_not_stored() {
 }
 
 #[tokio::test]
-async fn a_value_that_comes_back_equal_is_stored() {
+async fn values_that_come_back_equal_are_stored() {
     let server = Server::start();
     each_flavour! {
         Seen::Stored, [&server.patient(), &Cache::in_memory()],
@@ -223,7 +223,7 @@ async fn a_skipped_field_is_found_at_any_depth() {
 }
 
 #[tokio::test]
-async fn values_without_an_order_of_their_own_are_stored() {
+async fn unordered_values_are_stored() {
     #[derive(Serialize, Deserialize)]
     struct Bare<T>(T);
     #[derive(Debug, Serialize, Deserialize)]
@@ -270,7 +270,7 @@ async fn numbers_of_any_size_are_stored() {
 }
 
 #[tokio::test]
-async fn a_value_of_almost_the_allowed_size_is_stored() {
+async fn values_of_almost_the_limit_are_stored() {
     #[derive(Serialize, Deserialize)]
     struct Bare(Vec<String>);
 
@@ -285,7 +285,7 @@ async fn a_value_of_almost_the_allowed_size_is_stored() {
 }
 
 #[tokio::test]
-async fn a_null_that_stands_for_something_is_not_stored() {
+async fn present_values_written_as_null_are_not_stored() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Nothing;
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -324,7 +324,7 @@ mod rounding {
 }
 
 #[tokio::test]
-async fn a_custom_form_that_rounds_is_found_by_what_shows_it() {
+async fn custom_forms_that_round_are_not_stored() {
     #[derive(PartialEq, Serialize, Deserialize)]
     struct Equal(#[serde(with = "rounding")] f64);
     #[derive(Debug, Serialize, Deserialize)]
@@ -342,7 +342,7 @@ async fn a_custom_form_that_rounds_is_found_by_what_shows_it() {
 }
 
 #[tokio::test]
-async fn types_in_between_are_compared_as_what_they_stand_for() {
+async fn converted_types_are_compared_as_themselves() {
     #[derive(Clone, PartialEq, Serialize, Deserialize)]
     #[serde(into = "u8", from = "u8")]
     struct Into8(u16);
@@ -383,7 +383,7 @@ async fn types_in_between_are_compared_as_what_they_stand_for() {
 
 /// Written by a serializer of its own, a NaN has a form that comes back.
 #[tokio::test]
-async fn a_value_not_equal_to_itself_is_compared_otherwise() {
+async fn values_not_equal_to_themselves_are_compared() {
     mod text {
         use super::*;
 
@@ -413,7 +413,7 @@ async fn a_value_not_equal_to_itself_is_compared_otherwise() {
 }
 
 #[tokio::test]
-async fn a_function_that_is_lossy_stores_what_comes_back_otherwise() {
+async fn lossy_functions_store_changed_values() {
     use bare::Skipped;
 
     #[read_through(key = (), lossy)]
@@ -474,7 +474,7 @@ fn is_encode<T: Debug>(result: Result<T, cache_runtime::Error>) -> String {
 }
 
 #[tokio::test]
-async fn a_value_that_is_put_is_compared_as_one_that_was_loaded() {
+async fn put_compares_values_like_a_load() {
     type Alias = Result<bare::Skipped, String>;
     #[derive(Clone, PartialEq, Serialize, Deserialize)]
     struct Half(#[serde(with = "rounding")] f64);
@@ -522,7 +522,7 @@ async fn a_value_that_is_put_is_compared_as_one_that_was_loaded() {
 }
 
 #[tokio::test]
-async fn a_value_by_hand_must_be_one_that_json_has() {
+async fn set_refuses_what_json_lacks() {
     let server = Server::start();
     for cache in [&server.patient(), &Cache::in_memory()] {
         is_encode(cache.set("a", &f64::NAN, None).await);

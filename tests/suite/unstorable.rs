@@ -178,3 +178,31 @@ async fn stored_bytes_of_any_depth_are_a_miss_and_are_replaced() {
     }
     assert_eq!(cache.stats().function("tree").unwrap().unreadable, 2);
 }
+
+/// The caller has said that the old value is wrong.
+#[tokio::test]
+async fn a_refused_put_removes_the_old_value() {
+    #[read_through(name = "timed", key = "id", ttl = |value: &f64| *value as u64)]
+    async fn timed(id: u64) -> f64 {
+        body(id as f64)
+    }
+
+    let server = Server::start();
+    for cache in [server.patient(), Cache::in_memory()] {
+        cache
+            .scope(async {
+                timed(9).await;
+                assert_eq!(timed::peek(9).await.unwrap(), Some(9.0));
+                let refused = timed::put(9, &0.0).await.unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::Ttl);
+                assert_eq!(timed::peek(9).await.unwrap(), None);
+                let key = cache_runtime::Key::new("by hand");
+                cache.set(key.clone(), &1, None).await.unwrap();
+                let zero = Some(std::time::Duration::ZERO);
+                let refused = cache.set(key.clone(), &2, zero).await.unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::Ttl);
+                assert_eq!(cache.get::<u8>(key).await.unwrap(), None);
+            })
+            .await;
+    }
+}

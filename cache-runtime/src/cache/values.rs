@@ -32,7 +32,8 @@ impl Cache {
         found.flatten().map(read).transpose()
     }
 
-    /// Stores a value under a key, by SETEX with a time to live and by SET without.
+    /// Stores a value under a key, by SETEX with a time to live and by SET without. A value that is too
+    /// large, or lives for no time, removes the old one: its caller has said that the old one is wrong.
     ///
     /// # Errors
     /// [`ErrorKind::Encode`] if it cannot be JSON, [`ErrorKind::TooLarge`] if it or its key is too
@@ -118,7 +119,11 @@ impl Cache {
         ttl: Option<Duration>,
         kept: Option<Duration>,
     ) -> Result<(), Error> {
-        self.storable(&json, ttl)?;
+        if let Err(error) = self.storable(&json, ttl) {
+            // An error leaves the old value pending, if it can.
+            let _ = self.remove(key).await;
+            return Err(error);
+        }
         let store = &self.shared.store;
         self.forget_here(key);
         if store.is_unfenced() {

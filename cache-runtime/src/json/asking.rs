@@ -1,8 +1,8 @@
-//! The question to derived code whether a name is a field of its own or an alias of another one.
+//! Finds out from derived code whether a name is a field or an alias of another field.
 //!
-//! The struct is read once more, and after all that was written the name is given. For an alias the
-//! code refuses it, because the field is there already; for a field it wants the value. So that it is
-//! there already also where writing skipped it, something is given for each skipped field before.
+//! The struct is read once more, with the name appended to its JSON. Derived code refuses an alias as a
+//! duplicate, and asks for the value of a field. Fields that writing skipped get a value before that, so
+//! that their aliases are duplicates, too.
 
 use std::marker::PhantomData;
 
@@ -11,15 +11,15 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use super::fields::Fields;
 use super::reading::Unwritten;
 
-/// What is asked after a struct was read.
+/// The names that are appended to a struct.
 pub(super) struct Asking {
-    /// Written fields that were skipped this time, as far as it is known by now.
+    /// Known fields that the JSON does not have, as far as it was read.
     skipped: Vec<&'static str>,
     asked: Option<&'static str>,
     pub(super) given: Given,
 }
 
-/// Where the value of the last key comes from.
+/// The source of the value of the last key.
 #[derive(Clone, Copy)]
 pub(super) enum Given {
     Json,
@@ -37,12 +37,12 @@ impl Asking {
         }
     }
 
-    /// This one was not skipped.
+    /// Records that the JSON has this field.
     pub(super) fn is_there(&mut self, name: &str) {
         self.skipped.retain(|field| *field != name);
     }
 
-    /// The name to give after all that was written.
+    /// Returns the next name to append.
     pub(super) fn next_name(&mut self) -> Option<&'static str> {
         if let Some(skipped) = self.skipped.pop() {
             self.given = Given::Anything;
@@ -53,13 +53,13 @@ impl Asking {
     }
 }
 
-/// The value for a name that was given.
+/// Returns a value for an appended name.
 pub(super) fn anything<'de, S: DeserializeSeed<'de>, E: de::Error>(seed: S) -> Result<S::Value, E> {
     seed.deserialize(Anything(PhantomData))
 }
 
-/// Whatever is wanted, the least of it. What cannot be had so (a struct, an enum, a checked text) leaves
-/// the question open, and the name is taken for an alias.
+/// A deserializer of the least value of each type. For a struct, an enum or a checked text there is none;
+/// then the name is taken for an alias.
 struct Anything<E>(PhantomData<fn() -> E>);
 
 macro_rules! least {
@@ -70,7 +70,7 @@ macro_rules! least {
     )*};
 }
 
-/// A list or a map without entries. Nothing is compiled for what would be in it.
+/// A list or a map without entries, for which no code of entries is compiled.
 struct Empty<E>(PhantomData<fn() -> E>);
 
 impl<'de, E: de::Error> SeqAccess<'de> for Empty<E> {

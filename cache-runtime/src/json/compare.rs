@@ -1,4 +1,4 @@
-//! How a value and what was read back of it are compared, by what its type has.
+//! Compares a value with the value that was read back, by the traits of its type.
 //!
 //! | type | compared by |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | with `Debug` | the names of its fields, its JSON written again, at times the text of `Debug` |
 //! | any other | the names of its fields, its JSON written again |
 //!
-//! Which one it is, is decided on the type, as in [`keep`](crate::keep): only a type without `PartialEq`
-//! is read by code that notes its fields, which takes the compiler its time.
+//! The compiler selects the comparison by the type, as in [`keep`](crate::keep). Only a type without
+//! `PartialEq` is read by code that records its fields, because that code takes time to compile.
 
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
@@ -19,15 +19,15 @@ use super::fields::Fields;
 use super::out::Counts;
 use super::reading;
 
-/// Compares a value with what was read back of it.
+/// Compares a value with the value that was read back.
 pub trait Compare<T>: Copy {
-    /// Nothing is compared, and nothing refused.
+    /// Whether nothing is compared, and nothing refused.
     #[doc(hidden)]
     const IS_LOSSY: bool = false;
-    /// The names of its fields are needed.
+    /// Whether the names of its fields are compared.
     #[doc(hidden)]
     const NAMES_FIELDS: bool = false;
-    /// The text of `Debug` is compared each time.
+    /// Whether the text of `Debug` is compared each time.
     #[doc(hidden)]
     const SHOWS_EACH: bool = false;
 
@@ -41,18 +41,18 @@ pub trait Compare<T>: Copy {
         super::decode(json).map_err(|_| None)
     }
 
-    /// Whether they are equal, if the type can tell.
+    /// Returns whether the two are equal, if the type has `PartialEq` and the value equals itself.
     #[doc(hidden)]
     fn are_equal(value: &T, back: &T) -> Option<bool>;
 
-    /// What writes the text of `Debug`, if there is one.
+    /// Returns the function that writes the text of `Debug`, if the type has one.
     #[doc(hidden)]
     fn show() -> Option<Show<T>> {
         None
     }
 }
 
-/// What writes the text of `Debug`.
+/// A function that writes the text of `Debug`.
 pub(crate) type Show<T> = fn(&T, &mut dyn fmt::Write) -> fmt::Result;
 
 /// The type has `PartialEq`.
@@ -71,7 +71,7 @@ pub enum Shown {}
 #[derive(Clone, Copy, Debug)]
 pub enum Hidden {}
 
-/// A comparison by what the type has.
+/// A comparison by the traits of a type.
 #[derive(Debug)]
 pub struct By<E, D, T>(PhantomData<Naming<E, D, T>>);
 
@@ -104,7 +104,7 @@ impl<T> Compare<T> for Lossy {
     }
 }
 
-/// What is known without asking the type anything.
+/// The comparison that needs no trait.
 pub(super) type ByFields<T> = By<Unequal, Hidden, T>;
 
 impl<T: PartialEq> Compare<T> for By<Equal, Hidden, T> {
@@ -183,7 +183,7 @@ fn show<T: Debug>(value: &T, out: &mut dyn fmt::Write) -> fmt::Result {
     write!(out, "{value:?}")
 }
 
-/// Whether the texts of `Debug` are the same up to the order of their bytes.
+/// Returns whether the texts of `Debug` are equal up to the order of their bytes.
 pub(super) fn is_shown_alike<T>(show: Show<T>, value: &T, back: &T) -> bool {
     let mut texts = Texts::default();
     let shown = show(value, &mut texts);

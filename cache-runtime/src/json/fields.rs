@@ -1,30 +1,29 @@
-//! The names of the fields that writing a value came by: what reading knows beyond them is lost.
+//! The names of the fields that writing a value visits. Fields that only reading knows are lost.
 
 use std::cell::{Cell, RefCell};
 
-/// The structs that were written, each with its fields.
+/// The structs that were written, each with the names of its fields.
 #[derive(Debug, Default)]
 pub struct Fields(RefCell<Vec<Struct>>);
 
-/// All structs and struct variants of one name: a few, so that a look goes over all of them.
+/// All structs and struct variants of one name. There are few, so a lookup visits all of them.
 #[derive(Debug)]
 struct Struct {
     name: &'static str,
     variant: Option<&'static str>,
-    /// Written at least once, or skipped by a writer that said so.
+    /// Fields that were written at least once, or skipped by `skip_field`.
     fields: Vec<&'static str>,
-    /// Serde writes an enum with `tag` and `content` as a struct of that name, whose content is not
-    /// there for a unit variant.
+    /// Whether the struct is an enum with `tag` and `content`, which has no content for a unit variant.
     is_tagged: Cell<bool>,
 }
 
-/// The structs of a value: their names, and how many fields were written of each. That is enough to
-/// know whether all names of fields were compared before, and takes less than to note those names.
+/// The names of the structs in a value, and their numbers of fields. They suffice to know whether the
+/// names of all fields were compared before, and take less time than recording those names.
 #[derive(Debug, Default)]
 pub(super) struct Structs(RefCell<Vec<u64>>);
 
 impl Structs {
-    /// A struct, or a struct variant, is about to be written.
+    /// Records a struct, or a struct variant.
     #[inline]
     pub(super) fn add(&self, name: &'static str, variant: Option<&'static str>, len: usize) {
         // Names are part of the program's text, and so is their address.
@@ -38,7 +37,7 @@ impl Structs {
         }
     }
 
-    /// Returns a hash of all of them.
+    /// Returns a hash of all structs.
     pub(super) fn signature(&self) -> u64 {
         let structs = self.0.borrow();
         structs.iter().fold(structs.len() as u64, |all, hash| {
@@ -47,11 +46,10 @@ impl Structs {
     }
 }
 
-/// The golden ratio, of which no bit is like its neighbour.
+/// The golden ratio as a fraction of 2^64, a common multiplier for hashes.
 const SPREADS: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A struct that is being written, and which of its fields is expected next: they come in the same
-/// order each time.
+/// A struct that is being written, and its next expected field: the order is the same each time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     // Small, because it goes along with each field.
@@ -96,7 +94,7 @@ impl Fields {
         place.next += 1;
     }
 
-    /// A field of this struct is the name of a variant of this enum.
+    /// Records that a field of this struct is the name of a variant of this enum.
     pub(super) fn holds_variant_of(&self, place: Place, name: &str) {
         if let Some(of) = self.0.borrow().get(place.at as usize)
             && of.name == name
@@ -105,13 +103,13 @@ impl Fields {
         }
     }
 
-    /// The struct of this name, if it was written.
+    /// Returns the struct of this name, if it was written.
     pub(super) fn find(&self, name: &str, variant: Option<&str>) -> Option<usize> {
         let is_it = |of: &Struct| of.name == name && of.variant == variant;
         self.0.borrow().iter().position(is_it)
     }
 
-    /// Which of these fields were not written.
+    /// Returns those of these fields that were not written.
     pub(super) fn unwritten(
         &self,
         at: usize,
@@ -129,7 +127,7 @@ impl Fields {
         structs.get(at).is_some_and(|of| of.fields.contains(&field))
     }
 
-    /// The name of the struct as its user knows it.
+    /// Returns the name of the struct for messages.
     pub(super) fn name(&self, at: usize) -> String {
         let structs = self.0.borrow();
         match structs.get(at) {
@@ -144,7 +142,7 @@ impl Fields {
     }
 }
 
-/// Compares two names of the program's text, which mostly are at one address.
+/// Returns whether two names are equal, which mostly are one literal.
 #[inline]
 fn is_same(one: &'static str, other: &'static str) -> bool {
     std::ptr::eq(one, other) || one == other

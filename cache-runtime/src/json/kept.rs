@@ -1,4 +1,4 @@
-//! What `put` takes for a function: the value that it keeps, in the forms in which a program has it.
+//! The values that `put` accepts for a function: the stored value in the forms that a program has.
 
 use super::compare::{ByFields, Compare, Lossy};
 use super::store::Written;
@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::guard;
 use crate::spec::Spec;
 
-/// What `put` takes for a function that returns `R`: the value itself, without the `Ok` or `Some`. `V` is
-/// the value as the signature shows it.
+/// A value that `put` accepts for a function that returns `R`: the value without its `Ok` or `Some`. `V`
+/// is the type of the value in the signature.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not what the function keeps",
     label = "expected the value inside `{R}`"
@@ -44,7 +44,7 @@ impl<R, V, K: IsKeptIn<R, V> + ?Sized> Stored<R, V> for K {
     }
 }
 
-/// What [`Stored`] is for.
+/// The implementations of [`Stored`].
 #[doc(hidden)]
 pub trait IsKeptIn<R, V> {
     fn written<C: Compare<V>>(&self, codec: Codec<R>, spec: &Spec) -> Result<Written, Error>;
@@ -58,7 +58,7 @@ impl<R: Cacheable, V> IsKeptIn<R, V> for R {
     }
 }
 
-/// The value of which only the type is known, and not what that has.
+/// Compares a value whose type is known, but not the traits of it.
 fn by_fields<T: Cacheable, V, C: Compare<V>>(
     value: &T,
     null_is_absence: bool,

@@ -1,27 +1,27 @@
-//! Where JSON is written to: into a buffer, or past JSON that was written before, which it is compared
-//! with. One type for both, because the code that writes a value is compiled once for each writer.
+//! The writer of JSON: a buffer, or a comparison with JSON that was written before. One type serves
+//! both, because the code that writes a value is compiled once for each writer.
 
 use std::io;
 
-/// Where JSON goes.
+/// The destination of JSON.
 #[derive(Debug)]
 pub(super) enum Out<'a> {
     Collected(Vec<u8>),
     Compared(Comparison<'a>),
 }
 
-/// JSON on its way past the first one. As long as the two are equal, nothing but a position is kept.
+/// A comparison with JSON that was written before. While the two are equal, it keeps a position only.
 #[derive(Debug)]
 pub(super) struct Comparison<'a> {
     first: &'a [u8],
     at: usize,
-    /// From the first difference on: how often each byte is in the rest of the first one and not in this
-    /// one. A map that hashes writes its entries in another order each time.
+    /// From the first difference on, the counts of each byte in the rest of the first JSON, less those in
+    /// this one. A `HashMap` writes its entries in another order each time.
     counts: Option<Box<Counts>>,
 }
 
 impl<'a> Out<'a> {
-    /// A buffer for about so many bytes.
+    /// Returns a buffer for about this number of bytes.
     pub(super) fn collected(bytes: usize) -> Self {
         Self::Collected(Vec::with_capacity(bytes))
     }
@@ -41,7 +41,7 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// Whether what was written is the first JSON, up to the order of its bytes.
+    /// Returns whether the JSON equals the first one, up to the order of its bytes.
     pub(super) fn is_equal(&self) -> bool {
         match self {
             Self::Collected(_) => false,
@@ -104,7 +104,7 @@ impl io::Write for Out<'_> {
     }
 }
 
-/// How often each byte is in one text and not in another.
+/// The counts of each byte in one text, less those in another.
 #[derive(Debug)]
 pub(super) struct Counts([i64; 256]);
 

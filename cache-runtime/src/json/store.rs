@@ -1,4 +1,4 @@
-//! From a value to the bytes that are stored: written, read back, compared.
+//! Turns a value into the bytes that are stored: it is written, read back and compared.
 
 use std::hash::{Hash, Hasher};
 
@@ -14,7 +14,7 @@ use super::{NULL, unrepeatable, unwritable};
 use crate::error::{Error, ErrorKind};
 use crate::spec::Spec;
 
-/// What is stored of a return value.
+/// The stored part of a return value.
 #[derive(Debug)]
 pub enum Written {
     /// Nothing: it is an `Err`.
@@ -40,7 +40,7 @@ impl Written {
     }
 }
 
-/// The value as JSON that comes back equal. `null_is_absence`: what reads it takes `null` for `None`.
+/// Returns the value as JSON that is read back equal. With `null_is_absence`, `null` is read as `None`.
 pub(super) fn written<T, C>(value: &T, null_is_absence: bool, spec: &Spec) -> Result<Written, Error>
 where
     T: Serialize + DeserializeOwned,
@@ -91,15 +91,15 @@ where
     Ok(Written::Json { json, absent, of })
 }
 
-/// Which structs of which type were written. Whether reading knows fields that writing does not is a
-/// matter of these alone, so one comparison of the fields serves all values with the same.
+/// Returns a hash of the type and of the structs that were written. These alone decide whether reading
+/// knows fields that writing does not, so one comparison serves all values with this hash.
 fn signature<T>(structs: &Structs) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     typeid::of::<T>().hash(&mut hasher);
     structs.signature() ^ hasher.finish()
 }
 
-/// The names of the fields that writing a value comes by.
+/// Returns the names of the fields that writing a value visits.
 fn fields_of<T: Serialize>(value: &T) -> Option<Fields> {
     let mut notes = Notes::new(true);
     notes.fields = Some(Fields::default());
@@ -107,17 +107,17 @@ fn fields_of<T: Serialize>(value: &T) -> Option<Fields> {
     notes.fields
 }
 
-/// The bytes of a value of which nothing is known, as `serde_json::to_vec` has it.
+/// The first capacity of a buffer, in bytes, as in `serde_json::to_vec`.
 const USUAL: usize = 128;
 
-/// Whether a value that is written as `null` is a `None`.
+/// Returns whether a value that is written as `null` is a `None`.
 pub(super) fn is_absence<T: Serialize>(value: &T) -> bool {
     let notes = Notes::new(true);
     let written = write(value, &mut Out::collected(USUAL), &notes);
     written.is_ok() && notes.whole.get() == Whole::Absence
 }
 
-/// A value that is stored by hand as JSON: whatever it is, as long as JSON has a word for all of it.
+/// Returns a value that is stored by hand as JSON, unless JSON cannot express a part of it.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error> {
     let notes = Notes::new(false);
     let mut out = Out::collected(USUAL);
@@ -128,7 +128,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Error>
     }
 }
 
-/// Whether what was read back is written as the same JSON.
+/// Returns whether the value that was read back is written as the same JSON.
 fn is_written_alike<T: Serialize>(back: &T, json: &[u8]) -> bool {
     if is_written_as(back, json) {
         return true;
@@ -139,7 +139,7 @@ fn is_written_alike<T: Serialize>(back: &T, json: &[u8]) -> bool {
     write(back, &mut out, &notes).is_ok() && out.is_equal()
 }
 
-/// Compiled once for each type: for the JSON and for the comparison with it.
+/// Writes the value. Compiled once for each type, for the JSON and for the comparison with it.
 fn write<T: Serialize>(
     value: &T,
     out: &mut Out<'_>,
@@ -149,7 +149,7 @@ fn write<T: Serialize>(
     value.serialize(Checked::whole(&mut json, notes))
 }
 
-/// The cause is told by whoever refused it, and serde's own only beside it: it may quote the value.
+/// Returns the error of a value that was refused. Serde's own text is left out, since it may quote values.
 fn refused(notes: &Notes, cause: serde_json::Error) -> Error {
     match notes.refused.get() {
         Some(why) => Error::new(ErrorKind::Encode, accepted_by_lossy(why)),
@@ -171,7 +171,7 @@ fn changed() -> Error {
     Error::new(ErrorKind::Encode, accepted_by_lossy(why))
 }
 
-/// `Some(None)` and `Some(())`, which JSON has no other word for.
+/// Returns the error of `Some(None)` and `Some(())`, which JSON cannot distinguish from `None`.
 fn taken_for_none() -> Error {
     let why = "the value is written as `null` in JSON, which is read back as `None`";
     Error::new(ErrorKind::Encode, accepted_by_lossy(why))

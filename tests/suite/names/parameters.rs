@@ -141,7 +141,7 @@ where
 }
 
 #[test]
-fn types_that_only_hold_or_call_are_left_out() {
+fn harmless_types_are_left_out() {
     let cache = Cache::in_memory();
     let _inside = cache.enter();
     let calls = [|id| id * 2, |id| id * 3];
