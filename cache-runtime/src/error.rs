@@ -76,6 +76,13 @@ impl Error {
         self
     }
 
+    /// Adds the address of the server, and the cause.
+    pub(crate) fn at(mut self, address: impl fmt::Display) -> Self {
+        let cause = self.source.as_ref().map(|cause| format!(": {cause}"));
+        self.text = format!("{} at {address}{}", self.text, cause.unwrap_or_default()).into();
+        self
+    }
+
     /// Whether the server may not have heard of it, and may hear of it later.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout)

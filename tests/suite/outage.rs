@@ -57,6 +57,9 @@ fn the_first_ping_tells_what_the_server_cannot_be_reached_for() {
             let cause = error.source().map(ToString::to_string);
             let told = cause.is_some_and(|cause| cause.contains("refused"));
             assert!(told, "{error:?}");
+            let address = url.strip_prefix("redis://").unwrap();
+            let text = error.to_string();
+            assert!(text.contains(address) && text.contains("refused"), "{text}");
         }
     }
     let error = Cache::open(&url).unwrap().blocking().ping().unwrap_err();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use redis::{RedisError, cmd};
+use redis::{ConnectionAddr, RedisError, cmd};
 
 use super::connect::{Connection, Connector};
 use super::failure::{Class, class, is_of_one_node, late, told};
@@ -218,6 +218,11 @@ impl Health {
             }
             Err(_) => {}
         }
+    }
+
+    /// The address of the server, where it has one alone.
+    pub(super) fn address(&self) -> Option<&ConnectionAddr> {
+        self.connector.place()
     }
 
     /// Asks on a connection made for this, and takes the answer for the server's state.

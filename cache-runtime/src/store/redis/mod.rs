@@ -218,6 +218,14 @@ impl Redis {
     /// Asks on a connection of its own while the server is not known to be well, so that it is
     /// asked at all, and where an error does not say why.
     pub(crate) async fn ping(&self) -> Result<(), Error> {
+        let answer = self.ping_once().await;
+        answer.map_err(|error| match self.health.address() {
+            Some(address) if error.is_passing() => error.at(address),
+            _ => error,
+        })
+    }
+
+    async fn ping_once(&self) -> Result<(), Error> {
         if self.health.is_away() || self.health.is_in_doubt() {
             return self.probe().await;
         }
