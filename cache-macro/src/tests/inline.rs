@@ -282,7 +282,7 @@ fn an_associated_function_is_known_by_the_flag() {
                                                 [rt::core::line!(), rt::core::column!()],
                                             )
                                             .method()
-                                            .version({ VERSION } as u64)
+                                            .version({ VERSION } as rt::core::primitive::u64)
                                             .none_millis(30000u64)
                                             .jitter_percent(10u8);
                                         &__SPEC
