@@ -82,14 +82,13 @@ pub(super) fn check(target: &Target, said: &Said<'_>, errors: &mut Errors) -> Pa
             left_out.push(name.clone());
         }
     }
-    // What only the bounds of one that is left out mention is left out with it.
+    // A parameter that only the bounds of left out ones mention is left out with them.
     for name in in_bounds {
-        let mut params = target.sig.generics.type_params();
-        let is_bound = params.any(|param| {
-            left_out.contains(&param.ident)
-                && bounds(&param.ident, target).any(|of| mentions(of, name))
-        });
-        if !is_bound {
+        let params = target.sig.generics.type_params().map(|param| &param.ident);
+        let is_kept = params
+            .filter(|param| *param != name && !left_out.contains(param))
+            .any(|param| bounds(param, target).any(|of| mentions(of, name)));
+        if is_kept {
             leading.push(name.clone());
             continue;
         }

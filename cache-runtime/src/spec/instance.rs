@@ -76,7 +76,7 @@ pub(crate) struct Instance {
     has_near: AtomicBool,
     /// Another function has the same derived name, so the key alone does not tell them apart.
     is_ambiguous: AtomicBool,
-    /// The type of its values, once it was called.
+    /// The name of the type of its values, once one was stored.
     pub(super) value: OnceLock<&'static str>,
     next: Instances,
 }

@@ -298,3 +298,21 @@ fn raw_names_are_written_without_their_mark() {
     let key = r#type::r#match::key(1);
     assert_eq!(key, "cache:suite.names.parameters.type.match:1");
 }
+
+#[read_through(key = "id", ttl = 60)]
+fn converted<F, T, U>(fetch: F, id: T) -> String
+where
+    F: Fn(U) -> String,
+    T: cache_runtime::CacheKey + Copy + Into<U>,
+{
+    fetch(id.into())
+}
+
+#[test]
+fn types_that_a_key_is_converted_to_share_nothing() {
+    let _inside = Cache::in_memory().enter();
+    for _ in 0..2 {
+        assert_eq!(converted(|id: u64| format!("u64 {id}"), 7_u32), "u64 7");
+        assert_eq!(converted(|id: i64| format!("i64 {id}"), 7_u32), "i64 7");
+    }
+}
