@@ -1,5 +1,5 @@
-//! What no value may hold, found while it is written: numbers that are not finite, and a `Some` that is
-//! read back as `None`. And what a value is as a whole, through whatever serializes transparently.
+//! A serializer that checks a value while it writes it. It refuses floats that are not finite and a
+//! `Some` that is read back as `None`, and finds an `Err` or a `None` behind transparent types.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -9,10 +9,10 @@ use serde::ser::{self, Serializer};
 
 use super::fields::{Fields, Place, Structs};
 
-/// What is noticed while a value is written.
+/// Findings about a value that is being written.
 #[derive(Debug)]
 pub(super) struct Notes {
-    /// Nothing is refused.
+    /// Whether nothing is refused.
     pub(super) lossy: bool,
     pub(super) whole: Cell<Whole>,
     pub(super) refused: Cell<Option<&'static str>>,
@@ -22,7 +22,7 @@ pub(super) struct Notes {
     pub(super) fields: Option<Fields>,
 }
 
-/// What the value is as a whole.
+/// The value as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whole {
     Value,
@@ -60,14 +60,14 @@ impl Notes {
     }
 }
 
-/// Where in the value something is written.
+/// The place of a part in the value.
 #[derive(Clone, Copy, Debug)]
 struct At {
-    /// Nothing but what serializes transparently is around it.
+    /// Whether only transparent types are around it.
     top: bool,
-    /// It is the content of a `Some`.
+    /// Whether it is the content of a `Some`.
     some: bool,
-    /// It is a field of this struct.
+    /// The struct of which it is a field.
     field_of: Option<Place>,
 }
 
@@ -77,7 +77,7 @@ const INSIDE: At = At {
     field_of: None,
 };
 
-/// A serializer that notices.
+/// A serializer that checks.
 pub(super) struct Checked<'a, S> {
     inner: S,
     notes: &'a Notes,
@@ -85,7 +85,7 @@ pub(super) struct Checked<'a, S> {
 }
 
 impl<'a, S> Checked<'a, S> {
-    /// Of the value of an annotated function: an `Err` or a `None` is noted.
+    /// Checks the value of an annotated function, and finds an `Err` or a `None`.
     pub(super) fn whole(inner: S, notes: &'a Notes) -> Self {
         let at = At {
             top: true,
@@ -94,7 +94,7 @@ impl<'a, S> Checked<'a, S> {
         Self { inner, notes, at }
     }
 
-    /// Of a value that is stored by hand.
+    /// Checks a value that is stored by hand.
     pub(super) fn part(inner: S, notes: &'a Notes) -> Self {
         let at = INSIDE;
         Self { inner, notes, at }
@@ -115,7 +115,7 @@ impl<'a, S> Checked<'a, S> {
     }
 }
 
-/// A value inside of another.
+/// A value inside of another one.
 struct Part<'a, 'v, T: ?Sized> {
     value: &'v T,
     notes: &'a Notes,
@@ -155,7 +155,7 @@ macro_rules! finite {
 }
 
 impl<S: Serializer> Checked<'_, S> {
-    /// Something is about to be written as `null`.
+    /// Checks that `null` may be written here.
     #[inline]
     fn null(&self) -> Result<(), S::Error> {
         if self.at.some && !self.notes.lossy {
@@ -381,11 +381,11 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
     }
 }
 
-/// What holds several parts.
+/// A sequence, a map or a struct.
 pub(super) struct Compound<'a, C> {
     inner: C,
     notes: &'a Notes,
-    /// Of a struct whose fields are noted.
+    /// The struct, if its fields are recorded.
     place: Option<Place>,
 }
 

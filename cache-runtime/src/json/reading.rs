@@ -1,8 +1,8 @@
-//! Reading a value back while it is noted which fields reading knows: one that was never written is lost
-//! on the way, and its default stands in its place.
+//! A deserializer that records which fields reading knows. A field that was not written is lost, and its
+//! default replaces it.
 //!
-//! Derived code tells the names of all fields, and among them each alias of one. Which of the two an
-//! unwritten name is, is [asked](super::asking) of the code itself.
+//! Derived code names all fields and their aliases. [`asking`](super::asking) finds out whether a name
+//! that was not written is a field or an alias.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -23,13 +23,13 @@ pub(super) struct Unwritten {
     pub(super) field: &'static str,
 }
 
-/// What is noted while a value is read.
+/// Findings about a value that is being read.
 struct Reading<'a> {
     fields: &'a Fields,
     unwritten: RefCell<Vec<Unwritten>>,
-    /// The name about which the code is asked now.
+    /// The name that is being appended to a struct.
     asked: Option<Unwritten>,
-    /// It is a field.
+    /// Whether that name is a field.
     is_field: Cell<bool>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reading knows these fields. If it is to be asked about one of them, that is returned.
+    /// Records that reading knows these fields. Returns the one that is being appended, if it is here.
     fn knows(&self, of: usize, known: &'static [&'static str]) -> Option<Unwritten> {
         if let Some(asked) = self.asked {
             return Some(asked).filter(|asked| asked.of == of && known.contains(&asked.field));
@@ -59,7 +59,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The value, and the first field that is lost.
+/// Returns the value, and the first field that is lost.
 pub(super) fn read<T: DeserializeOwned>(
     json: &[u8],
     fields: &Fields,
@@ -89,7 +89,7 @@ fn read_with<T: DeserializeOwned>(
     Ok(value)
 }
 
-/// A deserializer that notes.
+/// A deserializer that records fields.
 struct Reader<'a, D> {
     inner: D,
     reading: &'a Reading<'a>,
@@ -180,11 +180,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Reader<'_, D> {
     }
 }
 
-/// What a visitor visits.
+/// The value that a visitor visits.
 #[derive(Clone, Copy)]
 enum What {
     Enum(&'static str),
-    /// The struct whose code is asked.
+    /// The struct to which a name is appended.
     Asked(Unwritten, &'static [&'static str]),
     Other,
 }
@@ -316,8 +316,8 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Access<'_, A> {
     }
 }
 
-/// A seed of a type of its own: what reads the keys of a hit is then used there alone, and the compiler
-/// puts it in place.
+/// A seed of its own type. The code that reads the keys of a hit is then used by hits alone, and the
+/// compiler inlines it.
 struct KeySeed<S>(S);
 
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for KeySeed<S> {
@@ -417,7 +417,7 @@ impl<'a, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Enum<'a, A> {
 struct Variant<'a, A> {
     inner: A,
     reading: &'a Reading<'a>,
-    /// What was written under its name.
+    /// The struct that was written under its name.
     of: Option<usize>,
 }
 
