@@ -95,7 +95,7 @@ pub async fn nothing(id: u64) {
     let _ = id;
 }
 /// Nothing to return.
-#[::cc::read_through(crate = ::cc)]
+#[::cc::read_through(cache_unit, crate = ::cc)]
 pub fn nothing_sync(id: u64) {
     let _ = id;
 }
@@ -205,7 +205,7 @@ impl Repo {
         more.pop().map_or(b, |last| last)
     }
     /// Async.
-    #[::cc::read_through(key = "id", crate = ::cc)]
+    #[::cc::read_through(key = "id", cache_unit, crate = ::cc)]
     pub async fn unit(self, id: u64) {
         ::std::future::ready(()).await;
     }
@@ -219,7 +219,7 @@ impl Repo {
         id
     }
     /// Sync.
-    #[::cc::read_through(key = "id", crate = ::cc)]
+    #[::cc::read_through(key = "id", cache_unit, crate = ::cc)]
     pub fn units(&self, id: u64) {}
 }
 /// A trait.
