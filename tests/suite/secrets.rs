@@ -150,15 +150,12 @@ fn no_log_shows_a_password_or_a_value() {
                 "{shown}"
             );
         });
+        let list = value::key(3);
         for (n, command) in [
             ["PING"].as_slice(),
             &["CONFIG", "SET", "maxmemory", "1"],
             &["ACL", "SETUSER", "app", "-set", "-setex"],
-            &[
-                "LPUSH",
-                "cache:secrets::no_log_shows_a_password_or_a_value::value:3",
-                "x",
-            ],
+            &["LPUSH", &list, "x"],
         ]
         .into_iter()
         .enumerate()
