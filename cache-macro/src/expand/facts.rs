@@ -126,6 +126,7 @@ pub(super) fn spec(plan: &Plan) -> TokenStream {
     let settings = plan.settings.iter().map(|setting| match setting {
         Setting::Version(version) => {
             let span = ours(version.span());
+            let rt = plan.runtime(span);
             quote_spanned!(span=> .version({ #version } as #rt::core::primitive::u64))
         }
         Setting::Ttl(millis) => quote!(.ttl_millis(#millis)),
