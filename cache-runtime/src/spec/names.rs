@@ -43,7 +43,7 @@ impl Derived {
             !place::is_same(parent, self.module)
         };
         if is_local {
-            // A path names no blocks, so two blocks are told apart by their text and column.
+            // A path names no blocks, so their text and column distinguish two of them.
             name.encoded(&format!("-{:08x}", self.item_hash()));
         }
     }

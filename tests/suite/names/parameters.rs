@@ -309,7 +309,7 @@ where
 }
 
 #[test]
-fn types_that_a_key_is_converted_to_share_nothing() {
+fn converted_types_of_a_key_share_nothing() {
     let _inside = Cache::in_memory().enter();
     for _ in 0..2 {
         assert_eq!(converted(|id: u64| format!("u64 {id}"), 7_u32), "u64 7");
