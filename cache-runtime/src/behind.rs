@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::current;
+use crate::current::Inherited;
 use crate::exec;
 
 /// Counts what goes on behind.
@@ -60,7 +60,7 @@ pub fn behind<F>(refresh: F)
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let refresh = current::inherited(refresh);
+    let refresh = Inherited::cache_only().scope(refresh);
     match exec::runtime_of_user() {
         Some(runtime) => drop(runtime.spawn(refresh)),
         None => thread(move || drop(exec::wait(refresh))),
@@ -70,9 +70,9 @@ where
 /// Runs the refresh of a sync function behind its caller, where it may block: on a thread of the
 /// caller's runtime for that, or on one of its own.
 pub fn behind_sync<R>(refresh: impl FnOnce() -> R + Send + 'static) {
-    let entered = current::entered();
+    let inherited = Inherited::cache_only();
     let refresh = move || {
-        let _entered = entered.as_ref().map(current::enter);
+        let _entered = inherited.enter();
         drop(refresh());
     };
     match exec::runtime_of_user() {
@@ -92,7 +92,7 @@ where
         let Some(runtime) = exec::runtime_of_user() else {
             return load.await;
         };
-        match runtime.spawn(current::inherited(load)).await {
+        match runtime.spawn(Inherited::here().scope(load)).await {
             Ok(returned) => returned,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),

@@ -1,7 +1,5 @@
-//! The body while it runs: which value it loads, so that a call of the same value from within runs
-//! through instead of waiting for itself.
+//! The body while it runs: it is part of its load, and of the span of that.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,33 +7,21 @@ use std::task::{Context, Poll};
 
 use tracing::span::Entered;
 
+use crate::flight::LeaderPolls;
 use crate::load::Load;
-use crate::place::Place;
+use crate::load_chain::{self, LoadId, Within};
 use crate::run::Run;
-
-thread_local! {
-    /// What the calls on this thread are loading right now, the innermost last.
-    static LOADING: RefCell<Vec<Arc<Place>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Whether a body that runs on this thread is loading this very value: waiting for it would be
-/// waiting for oneself.
-pub(crate) fn is_loading(place: &Place) -> bool {
-    LOADING
-        .try_with(|loading| loading.borrow().iter().any(|of| of.is(place)))
-        .unwrap_or(false)
-}
 
 /// What a body loads, and how that is watched.
 pub(crate) struct Loading {
-    place: Option<Arc<Place>>,
+    load: Option<Arc<LoadId>>,
     run: Option<Arc<Run>>,
 }
 
 impl Loading {
     pub(crate) fn of(load: &Load) -> Self {
         Self {
-            place: load.own_place(),
+            load: load.id().map(Arc::new),
             run: load.run.clone(),
         }
     }
@@ -47,35 +33,23 @@ impl Loading {
     }
 
     fn enter(&self) -> Inside<'_> {
-        let note = |place: &Arc<Place>| {
-            LOADING
-                .try_with(|loading| loading.borrow_mut().push(place.clone()))
-                .is_ok()
-        };
         Inside {
             _span: self.run.as_deref().map(Run::enter),
-            is_noted: self.place.as_ref().is_some_and(note),
+            _within: self.load.as_ref().map(load_chain::enter),
         }
     }
 }
 
 /// While this lives, what runs on this thread is part of a body.
 struct Inside<'a> {
-    is_noted: bool,
+    _within: Option<Within>,
     _span: Option<Entered<'a>>,
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        if self.is_noted {
-            let _ = LOADING.try_with(|loading| loading.borrow_mut().pop());
-        }
-    }
 }
 
 /// The body of an async function, which knows what it is loading.
 pub(crate) struct Body<F: ?Sized> {
     loading: Loading,
+    polls: Option<LeaderPolls>,
     body: Pin<Box<F>>,
 }
 
@@ -84,6 +58,7 @@ impl<F: Future + ?Sized> Body<F> {
     pub(crate) fn of(load: &Load, body: Pin<Box<F>>) -> Self {
         Self {
             loading: Loading::of(load),
+            polls: load.polls(),
             body,
         }
     }
@@ -94,6 +69,27 @@ impl<F: Future + ?Sized> Body<F> {
 
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
         let _inside = self.loading.enter();
-        self.body.as_mut().poll(context)
+        let body = self.body.as_mut();
+        poll_as_leader(self.polls.as_ref(), context, |context| body.poll(context))
+    }
+
+    /// Polls what remains of the load after the body, if it leads a flight.
+    pub(crate) fn poll_as_leader<T>(
+        &self,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        poll_as_leader(self.polls.as_ref(), context, poll)
+    }
+}
+
+fn poll_as_leader<T>(
+    polls: Option<&LeaderPolls>,
+    context: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    match polls {
+        Some(polls) => polls.poll(context, poll),
+        None => poll(context),
     }
 }

@@ -15,7 +15,7 @@ use deadpool_redis::Pool;
 
 use crate::behind::{Behind, Permit};
 use crate::config::Config;
-use crate::current::{self, Entered, Scoped};
+use crate::current::{self, Entered, Inherited, Scoped};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind, Listeners, Listening};
 use crate::exec;
@@ -150,15 +150,74 @@ impl Cache {
     }
 
     /// Makes this the cache of every call inside a future, whatever is installed. Tasks that the
-    /// future spawns are outside of it.
+    /// future spawns are outside of it, unless they [`inherit`](Self::inherit) it.
     pub fn scope<F: Future>(&self, inside: F) -> Scoped<F> {
-        current::scope(self, inside)
+        Inherited::here().with_cache(self).scope(inside)
     }
 
     /// Makes this the cache of every call on this thread until the guard is dropped. Guards that
     /// overlap are dropped in the reverse order of their making.
     pub fn enter(&self) -> Entered {
-        current::enter(self)
+        Inherited::cache_only().with_cache(self).enter()
+    }
+
+    /// The cache in scope here, and the loads that the code here is part of, to be taken to another task or
+    /// thread.
+    ///
+    /// A body that waits for a task or a thread of its own takes them there. Otherwise calls there use the
+    /// installed cache; and one that needs the value that the body loads waits for the body in vain, for as
+    /// long as the option `follow` lets it.
+    ///
+    /// ```
+    /// use cache_runtime::{Cache, read_through};
+    ///
+    /// #[read_through(ttl = 60)]
+    /// async fn price(item: u64) -> u64 {
+    ///     item * 9
+    /// }
+    ///
+    /// #[read_through(ttl = 60)]
+    /// async fn total(first: u64, second: u64) -> u64 {
+    ///     let inherited = Cache::inherit();
+    ///     let first = tokio::spawn(inherited.scope(price(first)));
+    ///     let second = tokio::spawn(inherited.scope(price(second)));
+    ///     first.await.unwrap() + second.await.unwrap()
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// assert_eq!(Cache::in_memory().scope(total(1, 2)).await, 27);
+    /// # }
+    /// ```
+    ///
+    /// A thread has [`Inherited::enter`]:
+    ///
+    /// ```
+    /// use cache_runtime::{Cache, read_through};
+    ///
+    /// #[read_through(ttl = 60)]
+    /// fn price(item: u64) -> u64 {
+    ///     item * 9
+    /// }
+    ///
+    /// #[read_through(ttl = 60)]
+    /// fn total(first: u64, second: u64) -> u64 {
+    ///     let inherited = Cache::inherit();
+    ///     std::thread::scope(|threads| {
+    ///         let first = threads.spawn(|| {
+    ///             let _entered = inherited.enter();
+    ///             price(first)
+    ///         });
+    ///         price(second) + first.join().unwrap()
+    ///     })
+    /// }
+    ///
+    /// let _entered = Cache::in_memory().enter();
+    /// assert_eq!(total(1, 2), 27);
+    /// ```
+    #[must_use]
+    pub fn inherit() -> Inherited {
+        Inherited::here()
     }
 
     /// The verbs of this cache for programs without a runtime.
@@ -236,6 +295,11 @@ impl Cache {
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Tells this cache from all others while it lives.
+    pub(crate) fn id(&self) -> usize {
+        Arc::as_ptr(&self.shared).addr()
     }
 
     pub(crate) fn is_in_memory(&self) -> bool {

@@ -35,7 +35,6 @@ use self::found::Found;
 use self::near::Watching;
 pub(crate) use self::near::near;
 use crate::address::{Flow, Report, Request, Seen};
-use crate::body;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::exec;
@@ -124,7 +123,7 @@ fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
         return looked(past(None, report));
     };
     let place = Place::new(cache, key, instance);
-    if instance.is_ambiguous() || !place.is_usable() || body::is_loading(&place) {
+    if instance.is_ambiguous() || !place.is_usable() || place.is_loading() {
         return looked(past(Some(place), report));
     }
     if matches!(request, Some(Request::Refresh)) {

@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind};
+use crate::load_chain::{Chain, Within};
 
 static INSTALLED: OnceLock<Cache> = OnceLock::new();
 
@@ -118,54 +119,32 @@ fn swap(cache: Option<Cache>) -> Option<Cache> {
         .flatten()
 }
 
-/// Keeps a cache entered on this thread; made by [`Cache::enter`].
+/// Keeps a cache entered on this thread; made by [`Cache::enter`] and [`Inherited::enter`].
 #[derive(Debug)]
 #[must_use = "the cache is left again when this is dropped"]
 pub struct Entered {
-    before: Option<Cache>,
+    before: Option<Option<Cache>>,
+    _within: Within,
     // It restores what was entered on the thread that made it.
     stays: PhantomData<*const ()>,
 }
 
-pub(crate) fn enter(cache: &Cache) -> Entered {
-    Entered {
-        before: swap(Some(cache.clone())),
-        stays: PhantomData,
-    }
-}
-
 impl Drop for Entered {
     fn drop(&mut self) {
-        swap(self.before.take());
+        if let Some(before) = self.before.take() {
+            swap(before);
+        }
     }
 }
 
 pin_project_lite::pin_project! {
-    /// A future inside which calls use a given cache; made by [`Cache::scope`].
+    /// A future inside which calls use a given cache; made by [`Cache::scope`] and [`Inherited::scope`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Scoped<F> {
-        cache: Cache,
+        inherited: Inherited,
         #[pin]
         inside: F,
-    }
-}
-
-pub(crate) fn scope<F>(cache: &Cache, inside: F) -> Scoped<F> {
-    Scoped {
-        cache: cache.clone(),
-        inside,
-    }
-}
-
-/// A future that is to run elsewhere, with the cache that is entered here.
-pub(crate) fn inherited<F: Future>(inside: F) -> impl Future<Output = F::Output> {
-    let entered = entered();
-    async move {
-        match entered {
-            Some(cache) => scope(&cache, inside).await,
-            None => inside.await,
-        }
     }
 }
 
@@ -174,7 +153,58 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = enter(this.cache);
+        let _entered = this.inherited.enter();
         this.inside.poll(context)
+    }
+}
+
+/// The surroundings of a call, to be taken to another task or thread; made by [`Cache::inherit`].
+#[derive(Clone, Debug)]
+pub struct Inherited {
+    cache: Option<Cache>,
+    chain: Chain,
+}
+
+impl Inherited {
+    /// The cache in scope, and the loads that the code here is part of.
+    pub(crate) fn here() -> Self {
+        Self {
+            cache: entered(),
+            chain: Chain::current(),
+        }
+    }
+
+    /// The same without the loads: for code that no load waits for, or that remains on this thread.
+    pub(crate) fn cache_only() -> Self {
+        Self {
+            cache: entered(),
+            chain: Chain::default(),
+        }
+    }
+
+    /// The same with this cache.
+    pub(crate) fn with_cache(self, cache: &Cache) -> Self {
+        Self {
+            cache: Some(cache.clone()),
+            ..self
+        }
+    }
+
+    /// Makes these the surroundings of a future, on whatever task it runs.
+    pub fn scope<F: Future>(&self, inside: F) -> Scoped<F> {
+        Scoped {
+            inherited: self.clone(),
+            inside,
+        }
+    }
+
+    /// Makes these the surroundings of all calls on this thread until the guard is dropped. Guards that
+    /// overlap are dropped in the reverse order of their making.
+    pub fn enter(&self) -> Entered {
+        Entered {
+            before: self.cache.clone().map(|cache| swap(Some(cache))),
+            _within: self.chain.enter(),
+            stays: PhantomData,
+        }
     }
 }

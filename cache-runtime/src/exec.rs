@@ -130,6 +130,19 @@ pub(crate) async fn sleep(time: Duration) {
     within(time, std::future::pending::<()>()).await;
 }
 
+/// Lets the others of this task, and other tasks, be polled first.
+pub(crate) async fn yield_now() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// About so long, so that those who began to wait together do not ask together.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + fastrand::f64())

@@ -14,7 +14,8 @@
 //! # What survives what
 //!
 //! A leader that takes longer than a call waits for it loses its key to the next caller, who begins
-//! another flight: a body that hangs costs its own callers, and not those who come later.
+//! another flight: a body that hangs costs its own callers, and not those who come later. So does a leader
+//! that was woken and is not polled: one of its followers leads another flight, and the others follow that.
 //!
 //! A leader that panics, fails, or is dropped leaves its place, and a follower takes it. After the
 //! first failure one goes on, and each further one doubles how many may: a source that fails
@@ -29,6 +30,7 @@
 
 mod board;
 mod follower;
+mod progress;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +40,8 @@ use tokio::sync::Notify;
 
 pub(crate) use self::board::Board;
 pub(crate) use self::follower::{Followed, Follower, Hurry};
+pub(crate) use self::progress::LeaderPolls;
+use self::progress::Progress;
 pub(crate) use self::state::Stamp;
 use self::state::{Stage, State};
 use crate::key::Key;
@@ -50,6 +54,7 @@ struct Flight {
     state: Mutex<State>,
     changed: Notify,
     hurried: Notify,
+    progress: Progress,
 }
 
 impl Flight {
@@ -60,7 +65,16 @@ impl Flight {
             state: Mutex::new(State::led(Instant::now())),
             changed: Notify::new(),
             hurried: Notify::new(),
+            progress: Progress::default(),
         }
+    }
+
+    /// One in the place of this flight, whose leader is not polled. A token of that leader is one of the
+    /// new leader: an invalidation removes it for both, and a fill of one refuses that of the other.
+    fn successor(&self) -> Self {
+        let successor = Self::new(self.key.clone());
+        successor.state().lost = self.state().lost.clone();
+        successor
     }
 
     fn is_overdue(&self, longest: Duration) -> bool {
@@ -195,10 +209,16 @@ impl Leader {
         self.landed = true;
         let member = &self.member;
         member.board.flights().take_off(&member.flight);
-        self.member.flight.change(|state| {
+        member.flight.progress.end();
+        member.flight.change(|state| {
             state.leading = false;
             state.over = true;
         });
+    }
+
+    /// What the leader does is polled by this.
+    pub(crate) fn polls(&self) -> LeaderPolls {
+        LeaderPolls::of(&self.member.flight)
     }
 
     /// Whether anybody waits for what comes of it.
@@ -209,6 +229,7 @@ impl Leader {
     /// The body failed.
     pub(crate) fn fail(mut self) {
         self.landed = true;
+        self.member.flight.progress.end();
         self.member.flight.change(|state| {
             state.turn(Stage::Asking, Instant::now);
             state.failed();
@@ -237,6 +258,7 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if !self.landed {
+            self.member.flight.progress.end();
             self.member.flight.change(|state| {
                 state.turn(Stage::Asking, Instant::now);
                 state.left();

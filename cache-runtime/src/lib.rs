@@ -81,6 +81,7 @@ mod keep;
 mod key;
 mod lease;
 mod load;
+mod load_chain;
 mod lookup;
 mod lost;
 #[cfg(feature = "metrics")]
@@ -109,7 +110,7 @@ pub use address::{Seen, blocking, invalidate, observe, refresh, uncached};
 pub use cache::{Blocking, Cache};
 pub use cache_macro::{CacheKey, read_through};
 pub use config::Config;
-pub use current::{Entered, Scoped};
+pub use current::{Entered, Inherited, Scoped};
 pub use deadpool_redis::Pool;
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind, Listening};

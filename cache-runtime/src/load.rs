@@ -13,8 +13,9 @@ use crate::behind::Permit;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventKind;
 use crate::exec::{self, Later};
-use crate::flight::{Leader, Stamp};
+use crate::flight::{Leader, LeaderPolls, Stamp};
 use crate::lease::Token;
+use crate::load_chain::LoadId;
 use crate::place::Place;
 use crate::run::Run;
 use crate::spec::Spec;
@@ -142,10 +143,16 @@ impl Load {
         })
     }
 
-    /// The place, if others may be kept waiting for it.
-    pub(crate) fn own_place(&self) -> Option<Arc<Place>> {
-        let waits = self.leader.is_some() || !matches!(self.claim, Claim::None);
-        self.place.clone().filter(|_| waits)
+    /// What is loaded, if others may wait for it.
+    pub(crate) fn id(&self) -> Option<LoadId> {
+        let is_waited_for = self.leader.is_some() || !matches!(self.claim, Claim::None);
+        let place = self.place.as_ref().filter(|_| is_waited_for);
+        place.map(|place| place.load_id())
+    }
+
+    /// What the leader does is polled by this.
+    pub(crate) fn polls(&self) -> Option<LeaderPolls> {
+        self.leader.as_ref().map(Leader::polls)
     }
 
     /// The function, if there is a cache for it.

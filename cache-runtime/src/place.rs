@@ -7,6 +7,7 @@ use crate::current::Current;
 use crate::event::EventKind;
 use crate::key::Key;
 use crate::lease::Token;
+use crate::load_chain::{self, LoadId};
 use crate::spec::{Instance, Spec};
 use crate::stats::Counted;
 use crate::store::Lock;
@@ -67,7 +68,13 @@ impl Place {
         Unanswered::new(self.cache.clone(), &self.key, lock, token, life)
     }
 
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.cache.is_same(&other.cache) && self.key == other.key
+    /// Returns whether the code that runs here is part of a load of this value: a wait for it would be a
+    /// wait for itself.
+    pub(crate) fn is_loading(&self) -> bool {
+        load_chain::contains(self.cache.id(), &self.key)
+    }
+
+    pub(crate) fn load_id(&self) -> LoadId {
+        LoadId::new(self.cache.id(), self.key.clone())
     }
 }

@@ -183,7 +183,10 @@ where
             }
         }
         if let Some((_, fill)) = &mut self.fill {
-            ready!(fill.as_mut().poll(context));
+            ready!(
+                self.body
+                    .poll_as_leader(context, |context| fill.as_mut().poll(context))
+            );
         }
         match self.fill.take() {
             Some((value, _)) => Poll::Ready((self.keeping.join)(value)),

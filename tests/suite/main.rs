@@ -6,6 +6,7 @@ mod burst;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod coherence;
+mod deadlocks;
 mod edges;
 #[cfg(feature = "testing")]
 mod failing;

@@ -17,7 +17,12 @@ use crate::store::{Leased, Lock};
 
 impl Search {
     /// Loads, for everybody in this process.
-    pub(super) async fn lead(mut self: Box<Self>, leader: Leader) -> Looked {
+    pub(super) async fn lead(self: Box<Self>, leader: Leader) -> Looked {
+        let polls = leader.polls();
+        polls.run(self.ask_and_load(leader)).await
+    }
+
+    async fn ask_and_load(mut self: Box<Self>, leader: Leader) -> Looked {
         if self.again {
             // The others who look again are on their way, and only who joins before the body
             // begins may take what it returns: without this they would load one after the other.

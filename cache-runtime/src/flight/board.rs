@@ -60,6 +60,20 @@ impl Locked<'_> {
         }
     }
 
+    /// Puts another flight in the place of this one, if it is still on the board.
+    fn replace(
+        &mut self,
+        flight: &Arc<Flight>,
+        with: impl FnOnce() -> Arc<Flight>,
+    ) -> Option<Arc<Flight>> {
+        let place = self.hasher.hash_one(&flight.key);
+        let on_board = self
+            .by_key
+            .find_mut(place, |of_key| Arc::ptr_eq(of_key, flight))?;
+        *on_board = with();
+        Some(on_board.clone())
+    }
+
     /// This flight, and not its successor.
     pub(super) fn take_off(&mut self, flight: &Arc<Flight>) {
         self.remove(&flight.key, |of_key| Arc::ptr_eq(of_key, flight));
@@ -91,6 +105,16 @@ impl Board {
     pub(crate) fn has(&self, key: &Key, longest: Duration) -> bool {
         let is_in_time = |flight: &Arc<Flight>| !flight.is_overdue(longest);
         !self.is_empty() && self.flights().get(key).is_some_and(is_in_time)
+    }
+
+    /// Leads another flight in the place of this one, whose leader is not polled. `None` if another
+    /// follower was first. Nobody waits for this one any more.
+    pub(super) fn supersede(&self, flight: &Arc<Flight>) -> Option<Leader> {
+        let leader = self
+            .flights()
+            .replace(flight, || Arc::new(flight.successor()));
+        flight.change(|state| state.over = true);
+        leader.map(|flight| Leader::new(self.member(&flight)))
     }
 
     /// Takes the flight of this key off the board: who comes now starts anew.

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::progress::Stalled;
 use super::state::{Next, Stamp};
 use super::{Flight, Leader, Member};
+use crate::exec;
+
+/// How often a leader is looked at in the time for which it may be woken and not polled.
+const LOOKS: u32 = 4;
 
 /// See [`Leader::hurry`].
 #[derive(Debug)]
@@ -38,6 +43,10 @@ pub(crate) struct Follower {
     turn: u32,
     /// How long the server was waited for when that was last told.
     asked: Duration,
+    /// The poll after which the leader was woken, when that was last looked at, and how often it was the
+    /// same.
+    stalled: Option<Stalled>,
+    looks: u32,
 }
 
 /// How the wait of a follower ended.
@@ -64,6 +73,8 @@ impl Follower {
             joined,
             turn,
             asked,
+            stalled: None,
+            looks: 0,
         }
     }
 
@@ -81,6 +92,7 @@ impl Follower {
             };
             match next {
                 Next::Wait if turn != self.turn => return Followed::Turned,
+                Next::Wait if self.is_passed_over().await => return self.supersede(),
                 Next::Wait => changed.await,
                 Next::Take(json) => return Followed::Take(json),
                 Next::Lead => {
@@ -90,6 +102,52 @@ impl Follower {
                 Next::Alone => return Followed::Alone,
                 Next::LookAgain => return Followed::LookAgain,
             }
+        }
+    }
+
+    /// Returns whether the task of this follower polls it again and again, but not its leader, which was
+    /// woken: then nothing ends this wait but this follower.
+    async fn is_passed_over(&self) -> bool {
+        /// At least as often as a combinator polls one of its futures before it polls all others.
+        const MOST_POLLS: u32 = 32;
+        let progress = &self.member.flight.progress;
+        if !progress.is_of_this_task() {
+            return false;
+        }
+        let Some(stalled) = progress.stalled() else {
+            return false;
+        };
+        for _ in 0..MOST_POLLS {
+            exec::yield_now().await;
+            if progress.stalled() != Some(stalled) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// To be called each time that another [`look_time`](Self::look_time) is over. Returns whether the leader was
+    /// woken and not polled for the whole of [`LOOKS`] of them. A process that does not run counts none.
+    pub(crate) fn has_stalled(&mut self) -> bool {
+        let stalled = self.member.flight.progress.stalled();
+        match stalled.is_some() && stalled == self.stalled {
+            true => self.looks += 1,
+            false => self.looks = 0,
+        }
+        self.stalled = stalled;
+        self.looks >= LOOKS
+    }
+
+    /// The time between two looks at the leader, for a call that waits for at most `longest`.
+    pub(crate) fn look_time(longest: Duration) -> Duration {
+        (longest / 10 / LOOKS).max(Duration::from_millis(1))
+    }
+
+    /// Leads another flight in the place of this one, unless another follower does.
+    pub(crate) fn supersede(&self) -> Followed {
+        match self.member.board.supersede(&self.member.flight) {
+            Some(leader) => Followed::Lead(leader),
+            None => Followed::LookAgain,
         }
     }
 

@@ -1,0 +1,215 @@
+//! Whether the leader of a flight is polled.
+//!
+//! A leader that was woken and is not polled makes no progress, however long others wait for it: its task
+//! is at something else, and that may be the very call that waits. `buffered`, `select!` and a future that
+//! is kept for later do that.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::ThreadId;
+
+use super::Flight;
+
+/// The polls of a leader. Its own lock: a waker may be called under any other.
+#[derive(Debug, Default)]
+pub(super) struct Progress(Mutex<Polls>);
+
+#[derive(Debug, Default)]
+struct Polls {
+    phase: Phase,
+    /// How many leaders there were before this one.
+    leader: u32,
+    /// How many polls there were.
+    count: u32,
+    /// The task of the last one.
+    task: Option<Task>,
+    /// That of the last one, until it is called.
+    waker: Option<Waker>,
+    /// A follower in the task of the leader wants to know when it is woken.
+    is_watched: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// It runs, or is not to be polled: a sync body.
+    #[default]
+    Running,
+    /// It runs, and was woken meanwhile.
+    RunningWoken,
+    Pending,
+    /// It was woken, and is to be polled.
+    Woken,
+}
+
+/// Where a future is polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Tokio(tokio::task::Id),
+    Thread(ThreadId),
+}
+
+impl Task {
+    fn current() -> Self {
+        match tokio::task::try_id() {
+            Some(id) => Self::Tokio(id),
+            None => Self::Thread(std::thread::current().id()),
+        }
+    }
+}
+
+/// A leader that was woken and is not polled, by the number of its polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stalled(u32);
+
+impl Progress {
+    pub(super) fn stalled(&self) -> Option<Stalled> {
+        let polls = self.polls();
+        (polls.phase == Phase::Woken).then_some(Stalled(polls.count))
+    }
+
+    /// Returns whether the leader is polled by the task that this is called in. Its followers are notified
+    /// when it is woken from now on, if so.
+    pub(super) fn is_of_this_task(&self) -> bool {
+        let task = Task::current();
+        let mut polls = self.polls();
+        let is_same = polls.task == Some(task);
+        polls.is_watched |= is_same;
+        is_same
+    }
+
+    /// Nobody leads any more. To be called before anybody can lead anew.
+    pub(super) fn end(&self) {
+        let ended = {
+            let mut polls = self.polls();
+            let [leader, count] = [polls.leader.wrapping_add(1), polls.count];
+            let next = Polls {
+                leader,
+                count,
+                ..Polls::default()
+            };
+            std::mem::replace(&mut *polls, next)
+        };
+        // Outside of the lock, since a waker is user code.
+        drop(ended);
+    }
+
+    fn leader(&self) -> u32 {
+        self.polls().leader
+    }
+
+    /// Returns whether it is the poll of the leader of now.
+    fn begin_poll(&self, leader: u32, waker: &Waker) -> bool {
+        let waker = Some(waker.clone());
+        let task = Some(Task::current());
+        let before = {
+            let mut polls = self.polls();
+            if polls.leader != leader {
+                return false;
+            }
+            polls.phase = Phase::Running;
+            polls.count = polls.count.wrapping_add(1);
+            polls.task = task;
+            std::mem::replace(&mut polls.waker, waker)
+        };
+        drop(before);
+        true
+    }
+
+    fn is_pending(&self, leader: u32) {
+        let mut polls = self.polls();
+        if polls.leader != leader {
+            return;
+        }
+        polls.phase = match polls.phase {
+            Phase::RunningWoken | Phase::Woken => Phase::Woken,
+            Phase::Running | Phase::Pending => Phase::Pending,
+        };
+    }
+
+    /// Returns the waker of the task, and whether a follower is to be notified.
+    fn is_woken(&self) -> (Option<Waker>, bool) {
+        let mut polls = self.polls();
+        polls.phase = match polls.phase {
+            Phase::Running | Phase::RunningWoken => Phase::RunningWoken,
+            Phase::Pending | Phase::Woken => Phase::Woken,
+        };
+        (polls.waker.take(), polls.is_watched)
+    }
+
+    fn polls(&self) -> MutexGuard<'_, Polls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Flight {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let (waker, is_watched) = self.progress.is_woken();
+        if is_watched {
+            self.changed.notify_waiters();
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Polls what a leader does, and records that for its followers.
+#[derive(Clone, Debug)]
+pub(crate) struct LeaderPolls {
+    flight: Arc<Flight>,
+    leader: u32,
+}
+
+impl LeaderPolls {
+    /// Those of the leader of now.
+    pub(super) fn of(flight: &Arc<Flight>) -> Self {
+        Self {
+            leader: flight.progress.leader(),
+            flight: flight.clone(),
+        }
+    }
+
+    pub(crate) fn poll<T>(
+        &self,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let progress = &self.flight.progress;
+        if !progress.begin_poll(self.leader, context.waker()) {
+            return poll(context);
+        }
+        let waker = Waker::from(self.flight.clone());
+        let polled = poll(&mut Context::from_waker(&waker));
+        if polled.is_pending() {
+            progress.is_pending(self.leader);
+        }
+        polled
+    }
+
+    pub(crate) fn run<F: Future>(self, leads: F) -> impl Future<Output = F::Output> {
+        Led { polls: self, leads }
+    }
+}
+
+pin_project_lite::pin_project! {
+    struct Led<F> {
+        polls: LeaderPolls,
+        #[pin]
+        leads: F,
+    }
+}
+
+impl<F: Future> Future for Led<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.polls.poll(context, |context| this.leads.poll(context))
+    }
+}
