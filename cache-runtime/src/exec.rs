@@ -130,6 +130,16 @@ pub(crate) async fn sleep(time: Duration) {
     within(time, std::future::pending::<()>()).await;
 }
 
+/// Waits until one of the two has ended.
+pub(crate) async fn first(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    std::future::poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => other.as_mut().poll(context),
+    })
+    .await;
+}
+
 /// Lets the others of this task, and other tasks, be polled first.
 pub(crate) async fn yield_now() {
     let mut has_yielded = false;

@@ -54,6 +54,8 @@ struct Flight {
     state: Mutex<State>,
     changed: Notify,
     hurried: Notify,
+    /// The leader was woken.
+    woken: Notify,
     progress: Progress,
 }
 
@@ -65,6 +67,7 @@ impl Flight {
             state: Mutex::new(State::led(Instant::now())),
             changed: Notify::new(),
             hurried: Notify::new(),
+            woken: Notify::new(),
             progress: Progress::default(),
         }
     }

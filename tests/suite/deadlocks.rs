@@ -11,13 +11,13 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, stream};
 use tokio::sync::Notify;
 
-use crate::support::Server;
+use crate::support::{Server, patient};
 
 /// Within what a call waits for a leader that is not polled, of the minute for which these functions wait at most.
 const TENTH: Duration = Duration::from_secs(6);
 
 fn caches(server: &Server) -> [Cache; 2] {
-    [server.patient(), Cache::in_memory()]
+    [server.patient(), patient("memory://")]
 }
 
 /// Runs calls that wait for no other call, and returns their result.

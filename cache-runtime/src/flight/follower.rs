@@ -1,9 +1,12 @@
 //! Those who wait for what the leader of a flight gets.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::progress::Stalled;
+use tokio::sync::futures::Notified;
+
+use super::progress::{Stalled, Watcher};
 use super::state::{Next, Stamp};
 use super::{Flight, Leader, Member};
 use crate::exec;
@@ -43,6 +46,8 @@ pub(crate) struct Follower {
     turn: u32,
     /// How long the server was waited for when that was last told.
     asked: Duration,
+    /// Where this one is in the task of its leader.
+    watcher: Option<Watcher>,
     /// The poll after which the leader was woken, when that was last looked at, and how often it was the
     /// same.
     stalled: Option<Stalled>,
@@ -73,6 +78,7 @@ impl Follower {
             joined,
             turn,
             asked,
+            watcher: None,
             stalled: None,
             looks: 0,
         }
@@ -92,8 +98,11 @@ impl Follower {
             };
             match next {
                 Next::Wait if turn != self.turn => return Followed::Turned,
-                Next::Wait if self.is_passed_over().await => return self.supersede(),
-                Next::Wait => changed.await,
+                Next::Wait => {
+                    if self.waits_in_vain(changed).await {
+                        return self.supersede();
+                    }
+                }
                 Next::Take(json) => return Followed::Take(json),
                 Next::Lead => {
                     flight.state().is_led_anew(Instant::now());
@@ -105,25 +114,24 @@ impl Follower {
         }
     }
 
-    /// Returns whether the task of this follower polls it again and again, but not its leader, which was
-    /// woken: then nothing ends this wait but this follower.
-    async fn is_passed_over(&self) -> bool {
-        /// At least as often as a combinator polls one of its futures before it polls all others.
-        const MOST_POLLS: u32 = 32;
-        let progress = &self.member.flight.progress;
-        if !progress.is_of_this_task() {
-            return false;
+    /// Waits until the flight has changed, or returns true if the task of this follower does not poll the leader.
+    async fn waits_in_vain(&mut self, changed: Pin<&mut Notified<'_>>) -> bool {
+        let flight = &self.member.flight;
+        if self.watcher.is_none() {
+            self.watcher = Watcher::of(flight);
         }
-        let Some(stalled) = progress.stalled() else {
+        let Some(watcher) = &self.watcher else {
+            changed.await;
             return false;
         };
-        for _ in 0..MOST_POLLS {
-            exec::yield_now().await;
-            if progress.stalled() != Some(stalled) {
-                return false;
-            }
+        let woken = flight.woken.notified();
+        let mut woken = std::pin::pin!(woken);
+        woken.as_mut().enable();
+        if watcher.is_passed_over().await {
+            return true;
         }
-        true
+        exec::first(changed, woken).await;
+        false
     }
 
     /// To be called each time that another [`look_time`](Self::look_time) is over. Returns whether the leader was

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 
 use super::Flight;
+use crate::exec;
 
 /// The polls of a leader. Its own lock: a waker may be called under any other.
 #[derive(Debug, Default)]
@@ -27,8 +28,8 @@ struct Polls {
     task: Option<Task>,
     /// That of the last one, until it is called.
     waker: Option<Waker>,
-    /// A follower in the task of the leader wants to know when it is woken.
-    is_watched: bool,
+    /// How many followers in the task of the leader are notified when it is woken.
+    watchers: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,24 +70,14 @@ impl Progress {
         (polls.phase == Phase::Woken).then_some(Stalled(polls.count))
     }
 
-    /// Returns whether the leader is polled by the task that this is called in. Its followers are notified
-    /// when it is woken from now on, if so.
-    pub(super) fn is_of_this_task(&self) -> bool {
-        let task = Task::current();
-        let mut polls = self.polls();
-        let is_same = polls.task == Some(task);
-        polls.is_watched |= is_same;
-        is_same
-    }
-
     /// Nobody leads any more. To be called before anybody can lead anew.
     pub(super) fn end(&self) {
         let ended = {
             let mut polls = self.polls();
-            let [leader, count] = [polls.leader.wrapping_add(1), polls.count];
             let next = Polls {
-                leader,
-                count,
+                leader: polls.leader.wrapping_add(1),
+                count: polls.count,
+                watchers: polls.watchers,
                 ..Polls::default()
             };
             std::mem::replace(&mut *polls, next)
@@ -128,14 +119,24 @@ impl Progress {
         };
     }
 
-    /// Returns the waker of the task, and whether a follower is to be notified.
-    fn is_woken(&self) -> (Option<Waker>, bool) {
+    /// Returns the waker of the last poll, unless it was called, and the number of that poll.
+    fn take_waker(&self) -> Option<(Waker, u32)> {
         let mut polls = self.polls();
+        let waker = polls.waker.take()?;
+        Some((waker, polls.count))
+    }
+
+    /// The waker of this poll was called. Returns whether there are watchers to be notified.
+    fn is_woken(&self, poll: u32) -> bool {
+        let mut polls = self.polls();
+        if polls.count != poll {
+            return false;
+        }
         polls.phase = match polls.phase {
             Phase::Running | Phase::RunningWoken => Phase::RunningWoken,
             Phase::Pending | Phase::Woken => Phase::Woken,
         };
-        (polls.waker.take(), polls.is_watched)
+        polls.watchers > 0
     }
 
     fn polls(&self) -> MutexGuard<'_, Polls> {
@@ -149,13 +150,59 @@ impl Wake for Flight {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let (waker, is_watched) = self.progress.is_woken();
-        if is_watched {
-            self.changed.notify_waiters();
+        let Some((waker, poll)) = self.progress.take_waker() else {
+            return;
+        };
+        waker.wake();
+        // Only now: a leader whose task was not notified yet cannot be polled.
+        if self.progress.is_woken(poll) {
+            self.woken.notify_waiters();
         }
-        if let Some(waker) = waker {
-            waker.wake();
+    }
+}
+
+/// A follower in the task of its leader, notified when that is woken.
+#[derive(Debug)]
+pub(super) struct Watcher(Arc<Flight>);
+
+impl Watcher {
+    /// Watches the leader if it is polled by the task that this is called in, and few others watch it: all of them
+    /// are polled each time that it is woken.
+    pub(super) fn of(flight: &Arc<Flight>) -> Option<Self> {
+        const MOST: u32 = 8;
+        let task = Task::current();
+        let mut polls = flight.progress.polls();
+        if polls.task != Some(task) || polls.watchers == MOST {
+            return None;
         }
+        polls.watchers += 1;
+        Some(Self(flight.clone()))
+    }
+
+    /// Returns whether the task polls this follower again and again, but not its leader, which was woken: then
+    /// nothing ends the wait but this follower.
+    pub(super) async fn is_passed_over(&self) -> bool {
+        /// At least as often as a combinator polls one of its futures before it polls all others.
+        const MOST_POLLS: u32 = 32;
+        let progress = &self.0.progress;
+        let Some(stalled) = progress.stalled() else {
+            return false;
+        };
+        for _ in 0..MOST_POLLS {
+            exec::yield_now().await;
+            if progress.stalled() != Some(stalled) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.progress.polls().watchers -= 1;
+        // Another follower may watch now.
+        self.0.changed.notify_waiters();
     }
 }
 
