@@ -268,6 +268,11 @@ impl Search {
     fn stored(&mut self, read: Result<Stored, Error>) -> Option<(Vec<u8>, Left)> {
         let stored = match read {
             Ok(stored) => stored,
+            // The lease is asked for, and finds a value that is stored.
+            Err(error) if error.is_unsent() => {
+                self.left = Duration::ZERO;
+                return None;
+            }
             Err(error) => {
                 self.place.cache.store().failed(&error);
                 self.outage = true;

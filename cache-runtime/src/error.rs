@@ -18,6 +18,7 @@ pub struct Error {
     kind: ErrorKind,
     text: Cow<'static, str>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    is_unsent: bool,
 }
 
 /// The classes of [`Error`], to decide what to do about one.
@@ -56,11 +57,24 @@ impl Error {
             kind,
             text: text.into(),
             source: None,
+            is_unsent: false,
         }
     }
 
     pub(crate) fn late() -> Self {
         Self::new(ErrorKind::Timeout, "redis did not answer in time")
+    }
+
+    /// A command that waited for others until its time was over. It says nothing of the server.
+    pub(crate) fn unsent() -> Self {
+        Self {
+            is_unsent: true,
+            ..Self::new(ErrorKind::Timeout, "redis was not asked in time")
+        }
+    }
+
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.is_unsent
     }
 
     /// The value's own code panicked on its way into the cache.

@@ -61,12 +61,7 @@ pub(crate) async fn before_or_back<T>(
     end: impl Future<Output = ()>,
     mut work: Work<T>,
 ) -> Result<T, Work<T>> {
-    let mut end = pin!(end);
-    let first = std::future::poll_fn(|context| match work.as_mut().poll(context) {
-        Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending => end.as_mut().poll(context).map(|()| None),
-    });
-    first.await.ok_or(work)
+    until(end, work.as_mut()).await.ok_or(work)
 }
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -130,14 +125,17 @@ pub(crate) async fn sleep(time: Duration) {
     within(time, std::future::pending::<()>()).await;
 }
 
-/// Waits until one of the two has ended.
-pub(crate) async fn first(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    std::future::poll_fn(|context| match one.as_mut().poll(context) {
-        Poll::Ready(()) => Poll::Ready(()),
-        Poll::Pending => other.as_mut().poll(context),
+/// Waits for `work` until `end` has ended.
+pub(crate) async fn until<F: Future + ?Sized>(
+    end: impl Future<Output = ()>,
+    mut work: Pin<&mut F>,
+) -> Option<F::Output> {
+    let mut end = pin!(end);
+    std::future::poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => end.as_mut().poll(context).map(|()| None),
     })
-    .await;
+    .await
 }
 
 /// Lets the others of this task, and other tasks, be polled first.

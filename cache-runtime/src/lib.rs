@@ -94,6 +94,7 @@ mod owed;
 mod place;
 mod request;
 mod run;
+mod run_time;
 mod size;
 mod slot;
 mod spec;

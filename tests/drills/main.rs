@@ -9,6 +9,7 @@
 //!
 //! Those of a cluster and of sentinels need `--all-features`.
 
+mod busy;
 mod callers;
 mod copies;
 mod crowds;
@@ -61,6 +62,8 @@ const DRILLS: &[(&str, Drill)] = &[
     }),
     ("junk", |report, _| refusals::junk(report)),
     ("stampede", |report, _| stampedes::stampede(report)),
+    ("quota", |report, _| busy::quota(report)),
+    ("busy", |report, _| busy::busy(report)),
     ("stale-fill", |report, _| stampedes::stale_fill(report)),
     ("stale-fill-random", |report, _| {
         stampedes::random_fills(report)
@@ -84,6 +87,7 @@ const DRILLS: &[(&str, Drill)] = &[
 
 /// What a process does that a drill started by this name.
 const WORKERS: &[(&str, fn())] = &[
+    (busy::CALLERS, busy::work),
     (stampedes::ASYNC, || stampedes::work(Kind::Async)),
     (stampedes::SYNC, || stampedes::work(Kind::Sync)),
     (stampedes::FENCED, || fence::work(Fence::Lease)),

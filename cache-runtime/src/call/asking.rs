@@ -13,15 +13,20 @@ use super::Search;
 use crate::cache::Unanswered;
 use crate::error::{Error, ErrorKind};
 use crate::exec::{self, Work};
-use crate::flight::Hurry;
 use crate::lease::Token;
+use crate::run_time::WaitTime;
 use crate::store::{Found as Stored, Leased, Lock};
 
 impl Search {
     /// What the read took is spent. Only now, since a hit has no use for it, nor time to look at a clock.
+    ///
+    /// An answer that came leaves a little: it was this process that was late for it.
     pub(super) fn has_read(&mut self) {
         let waited = std::mem::take(&mut self.waited);
         self.spend(waited.time());
+        if !self.outage {
+            self.left = self.left.max(self.place.cache.response_timeout() / 10);
+        }
     }
 
     /// How long the next answer may take, if for less than any.
@@ -125,11 +130,37 @@ impl Search {
     /// Waits for as long as is left. What is not there by then is handed back, to go on behind: that its
     /// caller has no time for it says nothing of the server, and how it ends does.
     async fn ask<T>(&mut self, asking: Work<T>) -> Result<T, Work<T>> {
-        let began = Instant::now();
-        let over = over(self.limit(), self.hurry.as_ref());
-        let answer = exec::before_or_back(over, asking).await;
-        self.spend(began.elapsed());
-        answer
+        let whole = self.place.cache.response_timeout();
+        let (limit, left) = (self.limit(), self.left);
+        let mut time = WaitTime::of(whole);
+        let mut asking = asking;
+        loop {
+            let remaining = limit.unwrap_or(whole).saturating_sub(time.counted());
+            let piece = time.begin(Instant::now(), remaining);
+            let mut is_hurried = false;
+            let over = async {
+                is_hurried = self.is_hurried_within(piece).await;
+            };
+            let answer = exec::before_or_back(over, asking).await;
+            time.end(Instant::now());
+            self.left = left.saturating_sub(time.counted());
+            let is_over = limit.is_some_and(|limit| time.counted() >= limit) && time.is_in_time();
+            match answer {
+                Err(work) if !is_hurried && !is_over => asking = work,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Returns whether the time of one is over that waits for this call.
+    async fn is_hurried_within(&self, piece: Duration) -> bool {
+        let hurried = async {
+            match &self.hurry {
+                Some(hurry) => hurry.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        exec::within(piece, hurried).await.is_some()
     }
 
     /// What is stored by now, if it is told in time.
@@ -142,19 +173,5 @@ impl Search {
                 read.unwrap_or_else(|| Err(Error::late()))
             }
         }
-    }
-}
-
-/// Ends with this call's own time, or that of one who waits for it.
-async fn over(limit: Option<Duration>, hurry: Option<&Hurry>) {
-    let hurried = async {
-        match hurry {
-            Some(hurry) => hurry.wait().await,
-            None => std::future::pending().await,
-        }
-    };
-    match limit {
-        None => hurried.await,
-        Some(limit) => drop(exec::within(limit, hurried).await),
     }
 }

@@ -1,12 +1,13 @@
 //! Waiting for a load in this process.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use super::Search;
 use crate::event::EventKind;
 use crate::exec;
 use crate::flight::{Followed, Follower};
 use crate::load_chain;
+use crate::run_time::WaitTime;
 
 impl Search {
     /// Waits for who leads: for the body as long as anybody may, and for the server as long as this call
@@ -18,22 +19,23 @@ impl Search {
         let _waiting = load_chain::wait_for(self.place.load_id())?;
         self.place.tell(EventKind::Waited);
         let look_time = Follower::look_time(self.place.spec.follow);
+        let mut time = WaitTime::of(self.place.cache.response_timeout());
         loop {
             let patience = self.patience().min(look_time);
             let waits_for_server = follower.looks();
             let of_server = self.limit().filter(|_| waits_for_server);
-            if of_server.is_some_and(|left| left.is_zero()) {
+            let is_over = of_server.is_some_and(|left| left.is_zero()) && time.is_in_time();
+            if is_over {
                 follower.hurry();
             }
-            let wait = match of_server {
-                None | Some(Duration::ZERO) => patience,
-                Some(left) => patience.min(left),
-            };
-            let followed = exec::within(wait, follower.wait()).await;
-            self.spend(follower.asked());
+            let left = of_server.filter(|_| !is_over).unwrap_or(patience);
+            let piece = time.begin(Instant::now(), left).min(patience);
+            let followed = exec::within(piece, follower.wait()).await;
+            let counted = time.end(Instant::now());
+            self.spend(follower.asked().min(counted));
             match followed {
                 Some(Followed::Turned) => {}
-                None if wait == look_time && follower.has_stalled() => {
+                None if piece == look_time && follower.has_stalled() => {
                     return Some(follower.supersede());
                 }
                 None if !self.patience().is_zero() => {}

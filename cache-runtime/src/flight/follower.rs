@@ -130,7 +130,7 @@ impl Follower {
         if watcher.is_passed_over().await {
             return true;
         }
-        exec::first(changed, woken).await;
+        exec::until(woken, changed).await;
         false
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::EventKind;
 use crate::lease::Token;
+use crate::run_time::WaitTime;
 
 /// What stands under a key, and for how long yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,8 +21,10 @@ pub(crate) struct Found {
 pub(crate) enum Waited {
     #[default]
     Never,
-    /// Since then, by who asked for himself.
+    /// Since then, by a thread that asked for itself.
     Since(Instant),
+    /// So long, by a task that asked for itself; the last piece of that ends now.
+    Polled(WaitTime),
     /// For so long, by whoever asked for many. How long it takes until each of them is told says nothing of
     /// the server.
     For(Duration),
@@ -32,6 +35,7 @@ impl Waited {
         match self {
             Self::Never => Duration::ZERO,
             Self::Since(asked) => asked.elapsed(),
+            Self::Polled(wait) => wait.by_now(),
             Self::For(time) => time,
         }
     }

@@ -151,6 +151,11 @@ impl Fleet {
         self.0.iter_mut().for_each(Worker::go);
     }
 
+    /// The ids of the processes.
+    pub fn processes(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(|worker| worker.child.id())
+    }
+
     /// Once each of them succeeded.
     pub fn end(self) -> Told {
         let told = self.0.into_iter().map(Worker::end);

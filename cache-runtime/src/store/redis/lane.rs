@@ -7,15 +7,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
-use tokio::time::{timeout, timeout_at};
-
 use super::connect::Place;
 use super::deadline::Deadline;
 use super::failure::{Class, broke, class, late, timed_out, told};
 use super::link::{Link, Live};
 use super::pulse::Pulse;
 use crate::error::Error;
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 
 /// Whether commands that met a connection which had broken while idle are sent once more on a new
 /// one. Commands that carry a fresh token never are: a first copy that arrives late would be taken
@@ -49,20 +47,18 @@ impl<'a> OnTheWay<'a> {
     }
 
     /// Waits for its answer. In two halves: what others were answered in the first one says little,
-    /// since it was sent earlier; and a process that was kept from looking meanwhile looks once more
-    /// before it gives up.
+    /// since it was sent earlier.
     async fn wait<T>(
         &mut self,
-        deadline: &Deadline,
+        deadline: &mut Deadline,
         mut answer: Pin<&mut impl Future<Output = RedisResult<T>>>,
     ) -> RedisResult<T> {
-        let half = deadline.left / 2;
-        if let Ok(answer) = timeout_at(deadline.since + half, answer.as_mut()).await {
+        if let Some(answer) = deadline.wait_half(answer.as_mut()).await {
             return answer;
         }
         self.answers_before = self.pulse.answers();
-        let waited = timeout(half, answer).await;
-        waited.unwrap_or_else(|_| Err(timed_out()))
+        let waited = deadline.wait(answer).await;
+        waited.unwrap_or_else(|| Err(timed_out()))
     }
 
     /// Whether nothing at all was answered on its connection of late.
@@ -114,12 +110,13 @@ impl Lane {
         deadline: &mut Deadline,
     ) -> Result<RedisResult<Vec<RedisResult<Value>>>, Error> {
         let mut live = self.link.connection(deadline).await?;
+        let had = deadline.left();
         let mut on_the_way = OnTheWay::on(&live.pulse);
         let answers = {
             let asking = pin!(live.connection.send(commands));
             on_the_way.wait(deadline, asking).await
         };
-        self.is_worth_telling(deadline, &answers)?;
+        self.is_worth_telling(had, &answers)?;
         let silent = on_the_way.ended_in_silence();
         self.heard(&live, silent, answers.as_ref().err());
         for error in answers
@@ -153,28 +150,25 @@ impl Lane {
         deadline: &mut Deadline,
     ) -> Result<RedisResult<Value>, Error> {
         let mut live = self.link.connection(deadline).await?;
+        let had = deadline.left();
         let mut on_the_way = OnTheWay::on(&live.pulse);
         let answer = {
             let asking = pin!(live.connection.send_one(command));
             on_the_way.wait(deadline, asking).await
         };
-        self.is_worth_telling(deadline, &answer)?;
+        self.is_worth_telling(had, &answer)?;
         let silent = on_the_way.ended_in_silence();
         self.heard(&live, silent, answer.as_ref().err());
         Ok(answer)
     }
 
     /// An error if it was late, but waited for for too short a time to tell more of the connection than
-    /// a caller who leaves: most of the deadline had gone by when it was sent.
-    fn is_worth_telling<T>(
-        &self,
-        deadline: &Deadline,
-        answer: &RedisResult<T>,
-    ) -> Result<(), Error> {
+    /// a caller who leaves: it `had` little of the deadline when it was sent.
+    fn is_worth_telling<T>(&self, had: Duration, answer: &RedisResult<T>) -> Result<(), Error> {
         let is_late = answer
             .as_ref()
             .is_err_and(|error| class(error) == Class::Late);
-        if is_late && deadline.left < self.limit / 2 {
+        if is_late && had < self.limit / 2 {
             return Err(late());
         }
         Ok(())

@@ -167,7 +167,7 @@ impl Link {
         let limit = match is_first {
             // As long as for one server, also where a cluster of many takes longer to look through.
             true => self.connector.connect_timeout() + response_timeout,
-            false => deadline.left,
+            false => deadline.left(),
         };
         let connected = timeout(limit, attempt).await;
         match is_first {

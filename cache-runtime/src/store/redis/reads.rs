@@ -102,7 +102,7 @@ impl Reads {
         let json = string(answer)?;
         Ok(Found {
             json,
-            waited: Waited::Since(deadline.began().into_std()),
+            waited: deadline.waited(),
             ..Found::default()
         })
     }
@@ -118,7 +118,7 @@ impl Reads {
         Ok(Found {
             json: string(value)?,
             left: time_left(left)?,
-            waited: Waited::Since(deadline.began().into_std()),
+            waited: deadline.waited(),
             watched: false,
         })
     }
@@ -147,7 +147,7 @@ impl Reads {
             let heavy = batch.is_heavy;
             // Of small values nobody waits here but for a process that has no time for him.
             if heavy && end <= now {
-                batch.answer(Err(late()));
+                batch.answer(Err(Error::unsent()));
                 continue;
             }
             let batch = Arc::new(batch);
@@ -342,7 +342,7 @@ async fn answer_by(
     mut asking: Pin<Box<impl Future<Output = Result<Vec<Found>, Error>>>>,
 ) {
     let left = end.saturating_duration_since(Instant::now());
-    match patiently(left, asking.as_mut()).await {
+    match Deadline::new(left).wait(asking.as_mut()).await {
         Some(answers) => batch.answer(answers),
         None => {
             batch.answer(Err(late()));
@@ -353,10 +353,10 @@ async fn answer_by(
 
 /// How long a batch was waited for that was sent at `now` and is answered.
 fn waited(batch: &Sealed, now: Instant, deadline: &Deadline) -> Waited {
-    // It begins later where the first connection had to be made.
-    let since = match deadline.began() > now {
-        true => deadline.began(),
-        false => batch.joined(),
+    // It begins later where the first connection had to be made, and nothing before that counts.
+    let before = match deadline.began() > now {
+        true => Duration::ZERO,
+        false => now - batch.joined(),
     };
-    Waited::For(since.elapsed())
+    Waited::For(before + deadline.waited().time())
 }
