@@ -2,6 +2,11 @@
 
 use humantime::DurationError as Error;
 
+/// The longest that is taken, the same one for each option and each store: a thousand years of 365
+/// days. A server counts milliseconds from 1970 on, in 63 bits, so that `ttl` and `stale` together fit.
+const LONGEST_DAYS: u64 = 365_000;
+const LONGEST_MILLIS: u64 = LONGEST_DAYS * 24 * 60 * 60 * 1000;
+
 const WRITTEN: &str = "a duration is written like `90s`, `15m`, `1h30m`, `2d`";
 
 /// The whole milliseconds of `text`; zero is left to the caller.
@@ -15,7 +20,10 @@ pub(crate) fn millis(text: &str) -> Result<u64, String> {
         return Err("months and years vary in length; write days, as in `30d`".into());
     }
     let duration = humantime::parse_duration(text).map_err(|error| explain(text, error))?;
-    let millis = u64::try_from(duration.as_millis()).map_err(|_| too_long(text))?;
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    if millis > LONGEST_MILLIS {
+        return Err(too_long(text));
+    }
     if millis == 0 && !duration.is_zero() {
         return Err(format!("`{text}` is shorter than a millisecond"));
     }
@@ -25,6 +33,7 @@ pub(crate) fn millis(text: &str) -> Result<u64, String> {
 pub(crate) fn seconds(seconds: u64) -> Result<u64, String> {
     seconds
         .checked_mul(1000)
+        .filter(|millis| *millis <= LONGEST_MILLIS)
         .ok_or_else(|| too_long(&seconds.to_string()))
 }
 
@@ -33,7 +42,7 @@ fn units(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn too_long(text: &str) -> String {
-    format!("`{text}` is too long")
+    format!("`{text}` is too long; the longest duration is `{LONGEST_DAYS}d`")
 }
 
 fn explain(text: &str, error: Error) -> String {
@@ -72,6 +81,25 @@ mod tests {
         assert_eq!(millis("1w"), Ok(604_800_000));
         assert_eq!(millis("1.5s"), Ok(1_500));
         assert_eq!(millis("0s"), Ok(0));
+    }
+
+    #[test]
+    fn a_thousand_years_are_the_longest() {
+        let longest = 365_000 * 24 * 60 * 60;
+        assert_eq!(millis("365000d"), Ok(longest * 1000));
+        assert_eq!(seconds(longest), Ok(longest * 1000));
+        for too_long in [
+            millis("365000d1ms"),
+            millis("400000d"),
+            seconds(longest + 1),
+            seconds(u64::MAX),
+        ] {
+            let error = too_long.unwrap_err();
+            assert!(
+                error.ends_with("is too long; the longest duration is `365000d`"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-pub(crate) use self::asked::{Asked, Flow};
+pub(crate) use self::asked::{Asked, Flow, addressed};
 use self::asked::{Pending, with};
 use crate::current::{self, Current};
 use crate::error::{Error, ErrorKind};
@@ -34,8 +34,27 @@ pub(crate) enum Request {
     Address(Report<Addressed>),
 }
 
-/// The value that a call stands for, and the cache it is in.
-pub(crate) type Addressed = (&'static Spec, Option<Current>, Key);
+impl Report<Addressed> {
+    /// One more call stands there.
+    pub(crate) fn add(&self, spec: &'static Spec, cache: Option<Current>, key: Key) {
+        let mut addressed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *addressed = Some(match addressed.take() {
+            None => Addressed::Value(spec, cache, key),
+            Some(Addressed::Value(first, ..) | Addressed::Several(first, _)) => {
+                Addressed::Several(first, spec)
+            }
+        });
+    }
+}
+
+/// What a future or closure turned out to stand for.
+#[derive(Debug)]
+pub(crate) enum Addressed {
+    /// The value of one call, and the cache it is in.
+    Value(&'static Spec, Option<Current>, Key),
+    /// Several calls: none of them is meant more than the others.
+    Several(&'static Spec, &'static Spec),
+}
 
 /// How a call was answered; see [`observe`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,8 +160,15 @@ fn ask<F>(request: Request, only: Option<&'static Spec>, call: F) -> Ask<F> {
 /// [`ErrorKind::NotCached`] if no annotated async call was reached by that poll, naming the future's
 /// type; a sync call in there is made as ever, and is addressed by [`blocking::invalidate`].
 /// What such a future does before it first waits has then happened: a future cannot be asked what
-/// it is without being polled. Inside an in-memory cache (a test with a mock in the call's place)
-/// that counts as [`Invalidated::Absent`]. Otherwise as [`Cache::invalidate`](crate::Cache::invalidate).
+/// it is without being polled. A cache in memory can be made to accept mocks:
+/// [`Cache::allow_mocks`](crate::Cache::allow_mocks).
+///
+/// The same kind, and nothing is forgotten, if that poll reached two annotated calls, as the poll of
+/// `join!(repo.name(7), repo.name(8))` does. A call that needs the value of an earlier one cannot be
+/// seen: of `async { repo.name(repo.id("bob").await).await }` only `id` is reached and forgotten, since
+/// no body runs. Evaluate such arguments before: `let id = repo.id("bob").await;`.
+///
+/// Otherwise as [`Cache::invalidate`](crate::Cache::invalidate).
 pub async fn invalidate<F: Future>(call: F) -> Result<Invalidated, Error> {
     let report = Report::new();
     {
@@ -163,9 +189,10 @@ async fn invalidate_addressed(
     given: &str,
 ) -> Result<Invalidated, Error> {
     match addressed {
-        Some((spec, Some(cache), key)) => cache.invalidate_of(spec, key).await,
-        Some((_, None, _)) => Err(no_cache()),
-        None if current::current().is_some_and(|cache| cache.is_in_memory()) => {
+        Some(Addressed::Value(spec, Some(cache), key)) => cache.invalidate_of(spec, key).await,
+        Some(Addressed::Value(_, None, _)) => Err(no_cache()),
+        Some(Addressed::Several(first, second)) => Err(several(first, second, given)),
+        None if current::current().is_some_and(|cache| cache.allows_mocks()) => {
             Ok(Invalidated::Absent)
         }
         None => Err(Error::new(
@@ -175,6 +202,17 @@ async fn invalidate_addressed(
     }
 }
 
+fn several(first: &Spec, second: &Spec, given: &str) -> Error {
+    let (first, second) = (first.name(), second.name());
+    Error::new(
+        ErrorKind::NotCached,
+        format!(
+            "`{given}` calls `{first}` and `{second}`, so that nothing is forgotten: address each call \
+             by itself"
+        ),
+    )
+}
+
 pub(crate) fn no_cache() -> Error {
     Error::new(
         ErrorKind::NoCache,
@@ -182,17 +220,20 @@ pub(crate) fn no_cache() -> Error {
     )
 }
 
-/// Makes an annotated async call run its body whatever is stored, and store what it returns.
+/// Makes an annotated async call run its body whatever is stored, and store what it returns. Of several
+/// calls in the future it is the first one; the others are made as ever.
 pub async fn refresh<F: Future>(call: F) -> F::Output {
     ask(Request::Refresh, None, call).await
 }
 
-/// Makes an annotated async call run its body and leave the cache alone.
+/// Makes an annotated async call run its body and leave the cache alone. Of several calls in the future
+/// it is the first one; the others are made as ever.
 pub async fn uncached<F: Future>(call: F) -> F::Output {
     ask(Request::Uncached, None, call).await
 }
 
-/// Makes an annotated async call and tells how it was answered: was this a hit?
+/// Makes an annotated async call and tells how it was answered: was this a hit? Of several calls in the
+/// future the answer is about the first one.
 pub async fn observe<F: Future>(call: F) -> (F::Output, Seen) {
     let report = Report::new();
     let output = ask(Request::Observe(report.clone()), None, call).await;
@@ -259,11 +300,14 @@ pub mod blocking {
     ///
     /// A sync call cannot stay pending as an async one can, so it is left by unwinding: what the
     /// closure did before the call has happened, what it would do after it does not happen, and a
-    /// `catch_unwind` between the two sees a payload that is not its own and should pass it on.
+    /// `catch_unwind` between the two sees a payload that is not its own and should pass it on. So a
+    /// call behind the first one cannot be seen: of `|| repo.name(repo.id("bob"))` only `id` is reached
+    /// and forgotten. Evaluate such arguments before.
     ///
     /// # Errors
     /// [`ErrorKind::NotCached`] if the closure made no annotated sync call (it then ran to its
-    /// end), or if the program is built with `panic = "abort"`, under which nothing can be left
+    /// end), if it made a second one although the first was left (a `catch_unwind` of its own went on;
+    /// nothing is forgotten then), or if the program is built with `panic = "abort"`, under which nothing can be left
     /// this way: nothing has run then; use the companion of a free function instead. Otherwise as
     /// [`Cache::invalidate`](crate::Cache::invalidate).
     pub fn invalidate<R>(call: impl FnOnce() -> R) -> Result<Invalidated, Error> {

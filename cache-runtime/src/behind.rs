@@ -1,58 +1,14 @@
-//! Work that goes on after its caller left: refreshes of stale values, which are counted, and detached
-//! loads.
+//! Work that goes on after its caller left: refreshes of stale values and detached loads.
 //!
 //! It is the user's code, so it runs where the caller runs, on its runtime, and never on the I/O
 //! thread of this crate.
 
 use std::future::Future;
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use crate::current::Inherited;
 use crate::exec;
-
-/// Counts what goes on behind.
-#[derive(Debug, Default)]
-pub(crate) struct Behind {
-    running: AtomicUsize,
-    ended: Notify,
-}
-
-/// One piece of work behind, counted until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Permit(Arc<Behind>);
-
-impl Behind {
-    /// A permit, if fewer than `most` are out.
-    pub(crate) fn begin(self: &Arc<Self>, most: usize) -> Option<Permit> {
-        let one_more = |running: usize| (running < most).then_some(running + 1);
-        self.running
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
-            .ok()?;
-        Some(Permit(self.clone()))
-    }
-
-    pub(crate) async fn drained(self: Arc<Self>) {
-        loop {
-            let ended = self.ended.notified();
-            if self.running.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            ended.await;
-        }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::AcqRel);
-        self.0.ended.notify_waiters();
-    }
-}
 
 /// Runs the refresh of an async function behind its caller: on the caller's runtime, or without one
 /// on a thread of its own.

@@ -1,6 +1,8 @@
 //! The handle that programs hold.
 
 mod blocking;
+mod permits;
+mod shutdown;
 mod unanswered;
 mod values;
 
@@ -9,11 +11,10 @@ use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_redis::Pool;
 
-use crate::behind::{Behind, Permit};
 use crate::config::Config;
 use crate::current::{self, Entered, Inherited, Scoped};
 use crate::error::{Error, ErrorKind};
@@ -24,10 +25,14 @@ use crate::key::{Key, MAX_KEY_BYTES, Prefix};
 use crate::lost::Lost;
 use crate::near::Near;
 use crate::owed::Owed;
+use crate::spec::Spec;
 use crate::stats::{Ledger, ServerStats, Stats};
 use crate::store::Store;
 
 pub use self::blocking::Blocking;
+pub(crate) use self::permits::Permit;
+use self::permits::Permits;
+pub use self::shutdown::ShutdownReport;
 pub(crate) use self::unanswered::{Unanswered, release};
 
 /// A cache: a handle, whose clones all are the same cache.
@@ -56,9 +61,10 @@ struct Shared {
     owed: Arc<Owed>,
     lost: Lost,
     near: Arc<Near>,
-    behind: Arc<Behind>,
+    permits: Arc<Permits>,
     listeners: Arc<Listeners>,
     closed: AtomicBool,
+    allows_mocks: AtomicBool,
 }
 
 impl Cache {
@@ -127,9 +133,10 @@ impl Cache {
                 owed,
                 lost: Lost::default(),
                 near,
-                behind: Arc::default(),
+                permits: Arc::default(),
                 listeners,
                 closed: AtomicBool::new(false),
+                allows_mocks: AtomicBool::new(false),
             }),
         }
     }
@@ -238,20 +245,57 @@ impl Cache {
     /// Ends the cache: loads and refreshes under way are waited for, 5 seconds at most, owed
     /// invalidations are tried once more, and the connections are closed. Then verbs are refused, and annotated
     /// functions run their bodies.
-    pub async fn shutdown(&self) {
+    ///
+    /// Returns the invalidations that the server did not take. They end with this process, and one
+    /// warning gives their number and their functions.
+    pub async fn shutdown(&self) -> ShutdownReport {
         const LONGEST: Duration = Duration::from_secs(5);
-        let (behind, board) = (self.shared.behind.clone(), self.shared.board.clone());
+        let (permits, board) = (self.shared.permits.clone(), self.shared.board.clone());
         let drained = async move {
-            behind.drained().await;
+            permits.drained().await;
             // Detached loads, and those of other callers.
             while !board.is_empty() {
                 exec::sleep(Duration::from_millis(2)).await;
             }
         };
         exec::within(LONGEST, drained).await;
-        self.shared.closed.store(true, Ordering::Release);
+        let was_open = !self.shared.closed.swap(true, Ordering::AcqRel);
         self.shared.near.close();
         self.shared.store.close().await;
+        let report = ShutdownReport::of(&self.shared.owed);
+        if was_open {
+            report.warn();
+        }
+        report
+    }
+
+    /// Lets mocks stand in for annotated functions in a cache in memory: [`invalidate`] of a call
+    /// that reaches no annotated function is [`Invalidated::Absent`] there. Without this it is
+    /// [`ErrorKind::NotCached`], as on a server. A cache on a server ignores it.
+    ///
+    /// ```
+    /// # use cache_runtime::{Cache, Error, Invalidated, invalidate};
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Error> {
+    /// async fn mock_of_load_user(_id: u64) {}
+    ///
+    /// let cache = Cache::in_memory().allow_mocks();
+    /// let invalidated = cache.scope(invalidate(mock_of_load_user(7))).await?;
+    /// assert_eq!(invalidated, Invalidated::Absent);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`invalidate`]: crate::invalidate
+    /// [`Invalidated::Absent`]: crate::Invalidated::Absent
+    #[must_use]
+    pub fn allow_mocks(self) -> Self {
+        self.shared.allows_mocks.store(true, Ordering::Relaxed);
+        self
+    }
+
+    pub(crate) fn allows_mocks(&self) -> bool {
+        self.is_in_memory() && self.shared.allows_mocks.load(Ordering::Relaxed)
     }
 
     /// Calls `listener` with each step of each call, until the returned guard is dropped. It is
@@ -284,11 +328,12 @@ impl Cache {
         self.shared.ledger.read(server)
     }
 
-    /// Moves the clock of a cache in memory, so that expiry can be tested without sleeping. Of a
-    /// cache on a server it moves nothing: the server's clock is not ours.
+    /// Moves the clock of a cache in memory, so that expiry can be tested without sleeping. The
+    /// values of a cache on a server expire by the server's clock. Of such a cache it moves only the
+    /// minute after which a right that the server refused is tried again.
     pub fn advance(&self, by: Duration) {
+        self.shared.store.advance(by);
         if self.is_in_memory() {
-            self.shared.store.advance(by);
             self.shared.near.advance(by);
         }
     }
@@ -376,8 +421,10 @@ impl Cache {
         &self.shared.lost
     }
 
-    pub(crate) fn begin_behind(&self) -> Option<Permit> {
-        self.shared.behind.begin(self.shared.config.max_refreshes)
+    /// A permit for a refresh of this function in the background, if there is one.
+    pub(crate) fn begin_refresh(&self, spec: &'static Spec) -> Option<Permit> {
+        let most = self.shared.config.max_refreshes;
+        self.shared.permits.begin(spec, most, Instant::now())
     }
 
     /// How long a call waits for the server, in all.

@@ -34,7 +34,7 @@ use std::time::Duration;
 use self::found::Found;
 use self::near::Watching;
 pub(crate) use self::near::near;
-use crate::address::{Flow, Report, Request, Seen};
+use crate::address::{self, Flow, Report, Request, Seen};
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::exec;
@@ -111,7 +111,8 @@ fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
     let instance = call.instance();
     let (cache, key) = call.resolve();
     if let Some(Request::Address(report)) = request {
-        report.set((spec, cache, key));
+        report.add(spec, cache, key);
+        address::addressed(flow, report);
         return looked(Looked::Addressed);
     }
     let report = match &request {

@@ -172,7 +172,8 @@ impl Config {
 
     /// How many refreshes behind their callers (option `stale`) run at the same time in this
     /// process, 64 by default. Beyond that the old value is served and the refresh is left to a
-    /// later call.
+    /// later call. A refresh that runs for longer than the function's `follow` counts no more for other
+    /// functions; its own function gets no more refreshes while so many of it are under way.
     pub fn max_refreshes(mut self, refreshes: usize) -> Self {
         self.max_refreshes = refreshes;
         self

@@ -45,7 +45,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The time to live is zero.
     Ttl,
-    /// The future or closure was not a call of an annotated function.
+    /// The future or closure was no call of an annotated function, or more than one.
     NotCached,
     /// The cache was shut down.
     Closed,

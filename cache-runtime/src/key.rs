@@ -148,6 +148,11 @@ impl Key {
         }
     }
 
+    /// What stands before its parts.
+    pub(crate) fn name(&self) -> &str {
+        self.text.split(':').next().unwrap_or_default()
+    }
+
     pub(crate) fn is_raw(&self) -> bool {
         self.raw
     }

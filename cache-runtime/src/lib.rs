@@ -108,7 +108,7 @@ mod testing;
 pub mod __private;
 
 pub use address::{Seen, blocking, invalidate, observe, refresh, uncached};
-pub use cache::{Blocking, Cache};
+pub use cache::{Blocking, Cache, ShutdownReport};
 pub use cache_macro::{CacheKey, read_through};
 pub use config::Config;
 pub use current::{Entered, Inherited, Scoped};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::give_back::{Leaving, give_back};
-pub(crate) use self::life::{keep_time, time_to_live};
-use crate::behind::Permit;
+pub(crate) use self::life::{LONGEST, keep_time, time_to_live};
+use crate::cache::Permit;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventKind;
 use crate::exec::{self, Later};

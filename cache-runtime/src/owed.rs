@@ -43,6 +43,16 @@ impl Debt {
     pub(crate) fn keys(&self) -> impl ExactSizeIterator<Item = &Key> {
         self.0.iter().map(|(key, _)| key)
     }
+
+    /// The keys for which this is so, in their order.
+    pub(crate) fn only(&self, is_so: &[bool]) -> Self {
+        let each = self.0.iter().zip(is_so);
+        Self(
+            each.filter(|(_, is_so)| **is_so)
+                .map(|(key, _)| key.clone())
+                .collect(),
+        )
+    }
 }
 
 impl Owed {

@@ -11,6 +11,7 @@ use std::time::Duration;
 pub(crate) use self::instance::Instance;
 use self::instance::Instances;
 pub use self::instance::Types;
+pub(crate) use self::names::function_of;
 use self::names::{Derived, Name};
 use crate::stats::Home;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, Invalidated, read_through};
+use cache_runtime::{Cache, Invalidated, Key, read_through};
 use futures_util::future::join_all;
 
 use crate::support::{Callers, Cluster, patient};
@@ -96,4 +96,35 @@ fn slots_that_move_under_load_cost_nobody_an_error() {
     cluster.reshard(400, 1, 0);
     let report = callers.end_once_all_keys_hit(Instant::now(), Duration::from_secs(10));
     report.keeps_promises("cluster, 400 slots there and back");
+}
+
+/// A node asked as if it were alone refuses the keys of the other nodes, each for ever.
+#[tokio::test]
+async fn a_refused_pending_invalidation_holds_up_no_other() {
+    let cluster = Cluster::start();
+    let node = &cluster.nodes[0];
+    let cache = node.cache();
+    let keys: Vec<_> = (0..30).map(|n| Key::new("owed").part(&n)).collect();
+    let mut foreign = 0;
+    for key in &keys {
+        let invalidated = cache.invalidate(key.clone()).await;
+        foreign += usize::from(invalidated.is_err());
+    }
+    assert!(foreign > 0 && foreign < keys.len());
+    node.freeze();
+    for key in &keys {
+        let queued = cache.invalidate(key.clone()).await.unwrap();
+        assert_eq!(queued, Invalidated::Queued);
+    }
+    node.thaw();
+    let start = Instant::now();
+    while cache.stats().server().owed > foreign {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "{}",
+            cache.stats()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(cache.stats().server().owed, foreign);
 }

@@ -1,5 +1,6 @@
 //! The promises of the crate, each on real servers, threads and processes.
 
+mod agree;
 mod attributes;
 mod behind;
 mod burst;
@@ -16,10 +17,13 @@ mod foreign;
 mod held;
 mod hidden;
 mod hung_bodies;
+mod hung_refreshes;
 mod key_vectors;
 mod keys;
 mod large;
+mod lasting_errors;
 mod lone;
+mod longest;
 mod lossy;
 mod main_job;
 #[cfg(all(feature = "metrics", feature = "testing"))]
@@ -43,6 +47,7 @@ mod secrets;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 mod shapes;
+mod shutdown;
 mod slow;
 mod stampede;
 mod starvation;

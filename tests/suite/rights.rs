@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cache_runtime::{Cache, ErrorKind, read_through};
+use cache_runtime::{Cache, ErrorKind, Seen, observe, read_through};
 use futures_util::future::join_all;
 
-use crate::support::{Server, acl};
+use crate::support::{Server, acl, in_own_process, is_own_process, runtime};
 
 #[read_through(name = "seconds", ttl = 60, lease = "300ms")]
 async fn seconds(n: u64) -> Result<u64, ()> {
@@ -195,4 +195,71 @@ async fn a_key_by_hand_that_may_not_be_written_keeps_no_others_from_being_stored
     assert!(cache.stats().server().takes_writes);
     cache.scope(forever(1)).await;
     assert_eq!(cache.stats().function("forever").unwrap().stored, 1);
+}
+
+/// A server that knows a user with these rights, and a cache of that user.
+fn of_user(rights: &[&str]) -> (Server, Cache) {
+    let arguments = acl::arguments("~cache:*", rights);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let server = Server::start_with(&arguments);
+    let url = format!("redis://{}127.0.0.1:{}", acl::login(), server.port());
+    (server, crate::support::patient(&url))
+}
+
+const GRANTED_LATER: &str = "rights::tracking_that_is_granted_later_is_used";
+
+#[test]
+fn tracking_that_is_granted_later_is_used() {
+    if !is_own_process(GRANTED_LATER) {
+        let printed = in_own_process(GRANTED_LATER, &[]);
+        let (refused, granted) = (
+            "no copies are kept",
+            "copies are kept in this process again",
+        );
+        for change in [refused, granted] {
+            assert_eq!(printed.matches(change).count(), 1, "{printed}");
+        }
+        return;
+    }
+    tracing_subscriber::fmt().with_ansi(false).init();
+    let (server, cache) = of_user(&acl::without(&of_one_server(), acl::TRACKING));
+    let seen = async || observe(copied(1)).await.1;
+    let minute = Duration::from_secs(60);
+    runtime().block_on(cache.scope(async {
+        assert_eq!([seen().await, seen().await], [Seen::Loaded, Seen::Stored]);
+        cache.advance(minute);
+        // Tried again, and refused again.
+        assert_eq!([seen().await, seen().await], [Seen::Stored; 2]);
+        server.cli(&["ACL", "SETUSER", acl::NAME, acl::TRACKING[0]]);
+        cache.advance(minute - Duration::from_secs(1));
+        assert_eq!([seen().await, seen().await], [Seen::Stored; 2]);
+        cache.advance(minute);
+        // The first one makes the connection, which forgets all copies.
+        assert_eq!([seen().await, seen().await], [Seen::Stored; 2]);
+        assert_eq!(seen().await, Seen::Near);
+        // And what another program changes is told of.
+        server.cli(&["SET", "cache:copied:1", "2"]);
+        let start = std::time::Instant::now();
+        while copied(1).await != 2 {
+            assert!(start.elapsed() < Duration::from_secs(5));
+            tokio::task::yield_now().await;
+        }
+    }));
+}
+
+#[tokio::test]
+async fn a_refused_pttl_costs_no_other_read() {
+    let (server, cache) = of_user(&acl::without(&of_one_server(), &["+pttl"]));
+    cache
+        .scope(async {
+            join_all((10..30).map(seconds)).await;
+            server.cli(&["SET", "cache:millis:1", "1"]);
+            // They travel as one batch: the first one goes alone, and all others wait for it.
+            let plain = async |n| observe(seconds(n)).await.1;
+            let timed = join_all((0..20).map(|_| millis(1)));
+            let (seen, timed) = tokio::join!(join_all((10..30).map(plain)), timed);
+            assert_eq!(seen, [Seen::Stored; 20]);
+            assert_eq!(timed, [1; 20]);
+        })
+        .await;
 }

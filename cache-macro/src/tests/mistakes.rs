@@ -161,3 +161,26 @@ fn what_cannot_outlive_the_call_is_refused_where_it_stands() {
         ]
     );
 }
+
+#[test]
+fn each_duration_has_the_same_longest() {
+    for option in ["ttl", "none", "stale", "near", "lease", "follow"] {
+        let answers = |value: &str| {
+            let ttl = if option == "ttl" { "" } else { "ttl = 60, " };
+            let options = format!("{ttl}{option} = {value}").parse().unwrap();
+            let item = quote!(
+                async fn load(id: u64) -> Option<u64> {}
+            );
+            answers(options, item)
+        };
+        for longest in ["\"365000d\"", "31536000000"] {
+            assert_eq!(answers(longest), [""; 0], "{option}");
+        }
+        for longer in ["365000d1ms", "400000d"] {
+            let told = format!("`{longer}` is too long; the longest duration is `365000d`");
+            assert_eq!(answers(&format!("{longer:?}")), [told], "{option}");
+        }
+        let told = "`31536000001` is too long; the longest duration is `365000d`";
+        assert_eq!(answers("31536000001"), [told], "{option}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{Request, Seen};
+use super::{Addressed, Report, Request, Seen};
 use crate::spec::{Instance, Spec};
 
 /// How a call waits.
@@ -35,6 +35,8 @@ enum Asking {
     Up(Pending),
     /// A call has it.
     Taken,
+    /// A call has told its address there. Whoever calls now, in the same way, is one too many.
+    Addressed(Flow, Report<Addressed>),
 }
 
 impl Asking {
@@ -45,7 +47,7 @@ impl Asking {
     fn pending(self) -> Option<Pending> {
         match self {
             Self::Up(pending) => Some(pending),
-            Self::Nothing | Self::Taken => None,
+            Self::Nothing | Self::Taken | Self::Addressed(..) => None,
         }
     }
 }
@@ -77,6 +79,12 @@ impl Asked {
                 Asking::Up(pending) if pending.is_meant_for(spec) => {
                     std::mem::replace(&mut *asking, Asking::Taken).pending()
                 }
+                // A destructor on the way out is not what the closure was for.
+                Asking::Addressed(flow, report) if !std::thread::panicking() => Some(Pending {
+                    request: Request::Address(report.clone()),
+                    flow: *flow,
+                    only: None,
+                }),
                 _ => None,
             }
         };
@@ -128,6 +136,17 @@ impl Drop for Asked {
     fn drop(&mut self) {
         self.give_back();
     }
+}
+
+/// The call that took the request has told its address.
+pub(crate) fn addressed(flow: Flow, report: Report<Addressed>) {
+    // A thread that ends asks for nothing more.
+    let _ = ASKING.try_with(|asking| {
+        let mut asking = asking.borrow_mut();
+        if matches!(*asking, Asking::Taken) {
+            *asking = Asking::Addressed(flow, report);
+        }
+    });
 }
 
 #[cold]

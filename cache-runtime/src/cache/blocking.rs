@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Cache;
+use super::{Cache, ShutdownReport};
 use crate::error::Error;
 use crate::exec;
 use crate::key::AsKey;
@@ -62,7 +62,7 @@ impl<'a> Blocking<'a> {
     }
 
     /// As [`Cache::shutdown`].
-    pub fn shutdown(&self) {
-        exec::wait(self.cache.shutdown());
+    pub fn shutdown(&self) -> ShutdownReport {
+        exec::wait(self.cache.shutdown())
     }
 }

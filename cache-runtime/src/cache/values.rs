@@ -14,6 +14,7 @@ use crate::guard;
 use crate::json;
 use crate::key::{AsKey, Key};
 use crate::lease::Token;
+use crate::load::LONGEST;
 use crate::spec::Spec;
 use crate::store::{Invalidated, Lock};
 
@@ -32,7 +33,8 @@ impl Cache {
         found.flatten().map(read).transpose()
     }
 
-    /// Stores a value under a key, by SETEX with a time to live and by SET without. A value that is too
+    /// Stores a value under a key, by SETEX with a time to live and by SET without. A time to live ends
+    /// after 365,000 days at the latest. A value that is too
     /// large, or lives for no time, removes the old one: its caller has said that the old one is wrong.
     ///
     /// # Errors
@@ -49,6 +51,7 @@ impl Cache {
         async move {
             let (cache, key, json) = ready?;
             let key = cache.usable(key)?;
+            let ttl = ttl.map(|ttl| ttl.min(LONGEST));
             cache.put(&key, json, ttl, ttl).await
         }
     }

@@ -66,7 +66,7 @@ impl Search {
 
 /// The refresh of a stale value, if nobody of the fleet is at it and there is room for it.
 pub(super) async fn of_stale(search: &mut Search) -> Option<Box<Load>> {
-    let permit = search.place.cache.begin_behind()?;
+    let permit = search.place.cache.begin_refresh(search.place.spec)?;
     let token = Token::fresh();
     let life = search.place.spec.lease.unwrap_or(Spec::LEASE);
     if !search.claim(token, life, false).await.unwrap_or(false) {

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::spec::{Absence, Spec};
 
+/// The longest time to live, of which the attribute takes no longer one: a thousand years of 365 days.
+/// A server counts milliseconds from 1970 on, in 63 bits, and so it keeps twice as much, as `stale` asks
+/// for.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365_000 * 24 * 60 * 60);
+
 /// How long a value lives, or the absence of one: as was `decided` for it, else as the function says.
 pub(crate) fn time_to_live(
     spec: &Spec,
@@ -14,7 +19,7 @@ pub(crate) fn time_to_live(
         Absence::StoredFor(ttl) if absent => Some(ttl),
         _ => decided.unwrap_or(spec.ttl),
     };
-    ttl.map(|ttl| jittered(ttl, spec.jitter_percent))
+    ttl.map(|ttl| jittered(ttl.min(LONGEST), spec.jitter_percent))
 }
 
 /// How long a value is kept: for a function with `stale`, past its time to live.

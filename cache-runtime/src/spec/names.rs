@@ -134,6 +134,14 @@ pub(super) fn register_value(new: &'static Instance, value: &'static str) {
     }
 }
 
+/// Returns the name of the function whose keys begin with `head`, or `head` without its version.
+pub(crate) fn function_of(head: &str) -> String {
+    let name = head.split('@').next().unwrap_or_default();
+    let register = register_of_all();
+    let known = register.get(name).and_then(|known| known.first());
+    known.map_or(name, |known| known.spec().name()).to_owned()
+}
+
 fn register_of_all() -> std::sync::MutexGuard<'static, HashMap<&'static str, Vec<&'static Instance>>>
 {
     let register = REGISTER.get_or_init(Mutex::default);

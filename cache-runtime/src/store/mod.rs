@@ -291,10 +291,11 @@ impl Store {
         }
     }
 
-    /// Moves the clock, where it is ours.
+    /// Moves what is ours of the clock.
     pub(crate) fn advance(&self, by: Duration) {
-        if let Self::Memory { memory, .. } = self {
-            memory.advance(by);
+        match self {
+            Self::Redis(redis) => redis.advance(by),
+            Self::Memory { memory, .. } => memory.advance(by),
         }
     }
 

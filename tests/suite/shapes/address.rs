@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
-use cache_runtime::{Cache, ErrorKind, Invalidated, Seen, blocking, invalidate, read_through};
+use cache_runtime::{
+    Cache, Error, ErrorKind, Invalidated, Seen, blocking, invalidate, read_through,
+};
 use cache_runtime::{observe, refresh, uncached};
 
 use super::{ran, runs, three_steps};
@@ -97,9 +99,10 @@ async fn what_is_no_call_is_an_error_that_names_it_and_is_polled_once() {
 }
 
 #[tokio::test]
-async fn in_memory_what_is_no_call_stands_for_nothing() {
+async fn a_mock_in_memory_stands_for_nothing() {
     let polls = Cell::new(0);
     Cache::in_memory()
+        .allow_mocks()
         .scope(async {
             let absent = invalidate(Polled(&polls)).await.unwrap();
             assert_eq!((absent, polls.get()), (Invalidated::Absent, 1));
@@ -200,7 +203,8 @@ async fn a_sync_call_is_never_what_an_async_one_is_asked_for() {
             assert_eq!((mixed().await, runs()), (5, 3));
             assert_eq!((refresh(mixed()).await, runs()), (5, 4));
             let none = async { load_sync("bob".into()) };
-            assert_eq!(invalidate(none).await.unwrap(), Invalidated::Absent);
+            let error = invalidate(none).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotCached);
         })
         .await;
 }
@@ -210,8 +214,8 @@ fn an_async_call_is_never_what_a_sync_one_is_asked_for() {
     let _inside = Cache::in_memory().enter();
     let runtime = runtime();
     let none = || runtime.block_on(load("alice".into()));
-    assert_eq!(blocking::invalidate(none).unwrap(), Invalidated::Absent);
-    assert_eq!(runs(), 1);
+    let error = blocking::invalidate(none).unwrap_err();
+    assert_eq!((error.kind(), runs()), (ErrorKind::NotCached, 1));
     let mixed = || none() + load_sync("bob".into());
     assert_eq!(blocking::observe(mixed), (8, Seen::Loaded));
     assert_eq!(blocking::invalidate(mixed).unwrap(), Invalidated::Removed);
@@ -253,4 +257,71 @@ fn what_a_call_is_asked_for_survives_a_key_that_cannot_be_made() {
     };
     load_sync("bob".into());
     assert_eq!((blocking::refresh(second), runs()), (3, 2));
+}
+
+fn is_of_several(invalidated: Result<Invalidated, Error>) {
+    let error = invalidated.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotCached);
+    let text = error.to_string();
+    assert!(text.contains("nothing is forgotten"), "{text}");
+    assert!(text.contains("address::load"), "{text}");
+}
+
+#[tokio::test]
+async fn several_calls_at_once_are_no_address() {
+    use futures_util::future::{join, join_all, select};
+
+    let call = |name: &str| Box::pin(load(name.into()));
+    Cache::in_memory()
+        .scope(async {
+            assert_eq!(join(call("bob"), call("alice")).await, (3, 5));
+            is_of_several(invalidate(join(call("bob"), call("alice"))).await);
+            is_of_several(invalidate(join(call("bob"), call("bob"))).await);
+            is_of_several(invalidate(join_all(["bob", "alice", "x"].map(call))).await);
+            is_of_several(invalidate(select(call("bob"), call("alice"))).await);
+            let with_another = join(call("bob"), Shop.price_later(7));
+            is_of_several(invalidate(with_another).await);
+            assert_eq!(observe(call("bob")).await, (3, Seen::Stored));
+            assert_eq!(observe(call("alice")).await, (5, Seen::Stored));
+            // A call that needs the first one's value is not reached.
+            let in_argument = async { load(load("bob".into()).await.to_string()).await };
+            assert_eq!(invalidate(in_argument).await.unwrap(), Invalidated::Removed);
+            assert_eq!((observe(call("alice")).await.1, runs()), (Seen::Stored, 2));
+        })
+        .await;
+}
+
+#[test]
+fn a_sync_call_after_the_first_is_seen() {
+    use std::panic::catch_unwind;
+
+    /// Makes a call on the way out, as a guard might.
+    struct AtTheEnd;
+
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            load_sync("alice".into());
+        }
+    }
+
+    let _inside = Cache::in_memory().enter();
+    let call = |name: &str| load_sync(name.into());
+    assert_eq!(call("bob") + call("alice"), 8);
+    let goes_on = || {
+        assert!(catch_unwind(|| call("bob")).is_err());
+        call("alice")
+    };
+    is_of_several(blocking::invalidate(goes_on));
+    let seen = |name| blocking::observe(|| call(name)).1;
+    assert_eq!([seen("bob"), seen("alice")], [Seen::Stored; 2]);
+    let guarded = || {
+        let _guard = AtTheEnd;
+        call("bob")
+    };
+    assert_eq!(blocking::invalidate(guarded).unwrap(), Invalidated::Removed);
+    assert_eq!((seen("alice"), runs()), (Seen::Stored, 2));
+    // What is behind the first call is not reached.
+    call("bob");
+    let twice = || call("bob") + call("alice");
+    assert_eq!(blocking::invalidate(twice).unwrap(), Invalidated::Removed);
 }

@@ -60,6 +60,14 @@ impl Cluster {
         self.nodes.iter().map(Server::place)
     }
 
+    /// For its default user, who may do everything.
+    pub fn url_of_default(&self) -> String {
+        format!(
+            "redis+cluster://{}",
+            Vec::from_iter(self.places()).join(",")
+        )
+    }
+
     pub fn url(&self) -> String {
         let places: Vec<_> = self.places().collect();
         let login = &self.nodes[0].login;

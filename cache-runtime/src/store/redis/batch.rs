@@ -143,7 +143,7 @@ impl Sealed {
     }
 
     /// Answers each, in the order of the keys.
-    pub(super) fn answer(&self, found: Result<Vec<Found>, Error>) {
+    pub(super) fn answer(&self, found: Result<Vec<Result<Found, Error>>, Error>) {
         let found = found.map(|found| self.wanted.iter().copied().zip(found));
         self.batch.answer(self.members.len(), found);
     }

@@ -47,7 +47,7 @@ impl Found {
 
 /// Believed for a while, since rights that were taken away may be given back.
 #[derive(Debug, Default)]
-struct Forbidden(Mutex<Option<Instant>>);
+pub(super) struct Forbidden(Mutex<Option<Instant>>);
 
 impl Forbidden {
     const BELIEVED: Duration = Duration::from_secs(60);
@@ -56,8 +56,24 @@ impl Forbidden {
         self.until().is_some_and(|until| now < until)
     }
 
-    fn found(&self, now: Instant) {
+    pub(super) fn found(&self, now: Instant) {
         *self.until() = Some(now + Self::BELIEVED);
+    }
+
+    /// Whether it is to be tried again. Only the first who asks then is to try.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        let mut until = self.until();
+        let is_over = until.is_none_or(|until| until <= now);
+        if is_over {
+            *until = Some(now + Self::BELIEVED);
+        }
+        is_over
+    }
+
+    /// Lets so much of the time go by.
+    pub(super) fn advance(&self, by: Duration) {
+        let mut until = self.until();
+        *until = until.and_then(|until| until.checked_sub(by));
     }
 
     fn until(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -93,6 +109,14 @@ impl Swap<'_> {
             commands,
             again: again(self.ends),
         }
+    }
+}
+
+impl Server {
+    /// Lets so much of the time go by after which rights are tried again.
+    pub(super) fn advance(&self, by: Duration) {
+        self.forbids_scripts.advance(by);
+        self.forbids_watching.advance(by);
     }
 }
 

@@ -46,9 +46,8 @@ impl Debts {
             if put_off.contains(&place) {
                 continue;
             }
-            let is_settled = self.settle(&debt, connection).await;
-            match is_settled {
-                Ok(true) => self.owed.settle(&debt),
+            match self.settle(&debt, connection).await {
+                Ok(true) => {}
                 Err(error) if !place.is_node() || !(error.is_timeout() || is_away(&error)) => {
                     return Err(error);
                 }
@@ -59,7 +58,8 @@ impl Debts {
         Ok(())
     }
 
-    /// Whether the server took all of it, or never will.
+    /// Settles what the server took, or never will: one key that it does not take holds up no other.
+    /// Returns whether that was all.
     async fn settle(&self, debt: &Debt, connection: &mut Connection) -> RedisResult<bool> {
         let mut commands = Pipeline::with_capacity(2 * self.at_once);
         for key in debt.keys() {
@@ -69,8 +69,20 @@ impl Debts {
         }
         let sending = patiently(self.limit, connection.send(&commands));
         let answers = sending.await.unwrap_or_else(|| Err(timed_out()))?;
-        let settled: RedisResult<Vec<_>> = answers.into_iter().map(is_settled).collect();
-        Ok(!settled?.contains(&false))
+        let mut failed = None;
+        let mut is_settled = |answer| {
+            is_settled(answer).unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                false
+            })
+        };
+        // Of each key two, and the second one is looked at whatever the first one is.
+        let mut settled = vec![true; debt.keys().len()];
+        for (index, answer) in answers.into_iter().enumerate() {
+            settled[index / 2] &= is_settled(answer);
+        }
+        self.owed.settle(&debt.only(&settled));
+        failed.map_or(Ok(!settled.contains(&false)), Err)
     }
 
     /// The node that has its key, where it is of one.

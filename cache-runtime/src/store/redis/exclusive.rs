@@ -8,8 +8,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::RedisError;
-
 use super::connect::{Connection, Connector, Place};
 use super::debts::Debts;
 use super::failure::{late, told};
@@ -103,14 +101,15 @@ impl Exclusive {
         let as_of = self.health.as_of();
         let connecting = self.connector.connect_alone(place);
         let connected = patiently(self.connector.connect_timeout(), connecting).await;
-        let told = |error: RedisError| {
-            self.health.look_at(&error);
-            told(error)
-        };
-        let mut connection = connected.ok_or_else(late)?.map_err(told)?;
+        let connected = connected.ok_or_else(late)?;
+        let mut connection = connected.map_err(|error| self.health.look_at_connecting(&error))?;
         // In a cluster that is done by who knows where each of the keys is.
         if !self.connector.is_cluster() {
-            self.debts.make_up(&mut connection).await.map_err(told)?;
+            let made_up = self.debts.make_up(&mut connection).await;
+            made_up.map_err(|error| {
+                self.health.look_at(&error);
+                told(error)
+            })?;
         }
         Ok(Held {
             connection,

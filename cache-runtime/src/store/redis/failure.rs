@@ -114,6 +114,9 @@ pub(super) fn is_for_now(error: &RedisError) -> bool {
     is_passing(error) || class(error) == Class::RefusesWrites
 }
 
+/// What is found out about the name of a master.
+pub(super) const UNKNOWN_MASTER: &str = "the sentinels know no master of the name that the URL has";
+
 /// What redis-rs reports, without what the server said: that quotes the command that it refuses,
 /// with its arguments, and a failed conversion quotes the answer. Either may be a stored value.
 pub(super) fn told(error: RedisError) -> Error {
@@ -123,25 +126,51 @@ pub(super) fn told(error: RedisError) -> Error {
             ErrorKind::Unavailable,
             "what answers at the configured address does not speak Redis",
         ),
-        Kind::Io | Kind::Client if is_about_certificates(&error) => Error::new(
-            ErrorKind::Unavailable,
-            "redis shows no certificate that is trusted, or none of the name that it is called by",
-        )
-        .because(error),
-        Kind::Io | Kind::Client => {
-            Error::new(ErrorKind::Unavailable, "redis cannot be reached").because(error)
-        }
         _ if is_about_the_database(&error) => Error::new(
             ErrorKind::Refused,
             "redis has no database of the number that the URL names",
         ),
+        // Of all nodes of a cluster together.
+        Kind::Io if says(&error, "AuthenticationFailed") || says(&error, "NOAUTH") => Error::new(
+            ErrorKind::Refused,
+            "redis refused the command: authentication failed",
+        ),
+        Kind::InvalidClientConfig if error.to_string().contains("sentinel node") => Error::new(
+            ErrorKind::Refused,
+            "what answers at the configured address is no sentinel; the URL of one server is `redis://`",
+        ),
+        Kind::Io | Kind::Client if is_about_certificates(&error) => Error::new(
+            ErrorKind::Refused,
+            "redis shows no certificate that is trusted, or none of the name that it is called by",
+        )
+        .because(error),
+        Kind::Io | Kind::Client if lacks_tls(&error) => Error::new(
+            ErrorKind::Refused,
+            "what answers at the configured address does not speak TLS; a URL without TLS is `redis://`",
+        ),
+        Kind::Io | Kind::Client => {
+            Error::new(ErrorKind::Unavailable, "redis cannot be reached").because(error)
+        }
+        _ if says(&error, "cluster support disabled") => Error::new(
+            ErrorKind::Refused,
+            "redis is no cluster there; the URL of one server is `redis://`",
+        ),
+        Kind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => Error::new(
+            ErrorKind::Refused,
+            "redis is a node of a cluster there; the URL of a cluster is `redis+cluster://`",
+        ),
+        _ if says(&error, "unknown command") => Error::new(
+            ErrorKind::Refused,
+            "redis does not know a command that the cache needs: is it a sentinel, or is it none?",
+        ),
+        _ if says(&error, UNKNOWN_MASTER) => Error::new(ErrorKind::Refused, UNKNOWN_MASTER),
         Kind::ClusterConnectionNotFound => Error::new(
             ErrorKind::Unavailable,
             "no node of the cluster can be reached",
         ),
         Kind::MasterNameNotFoundBySentinel => Error::new(
             ErrorKind::Unavailable,
-            "the sentinels know no master of this name, or it is down",
+            "the sentinels know no master of this name that is up",
         ),
         _ => {
             let kind = if is_passing(&error) {
@@ -161,11 +190,38 @@ fn is_about_certificates(error: &RedisError) -> bool {
     error.to_string().contains("certificate")
 }
 
+/// A handshake was answered with something else.
+fn lacks_tls(error: &RedisError) -> bool {
+    const BY_EACH_LIBRARY: [&str; 3] = [
+        "InvalidContentType",
+        "InvalidMessage",
+        "wrong version number",
+    ];
+    let text = error.to_string();
+    BY_EACH_LIBRARY.iter().any(|part| text.contains(part))
+}
+
 /// Of SELECT, at the beginning of a connection. Its code is the one of every mistake.
 fn is_about_the_database(error: &RedisError) -> bool {
-    error
-        .detail()
-        .is_some_and(|text| text.contains("DB index is out of range"))
+    // The second one by a cluster, where that has only database 0.
+    says(error, "DB index is out of range") || says(error, "SELECT is not allowed")
+}
+
+/// Where a server has no code for what it says.
+fn says(error: &RedisError, part: &str) -> bool {
+    error.detail().is_some_and(|text| text.contains(part))
+}
+
+/// What keeps a connection from being made. That something else than Redis answers the first command is
+/// no accident of one connection.
+pub(super) fn told_of_connecting(error: &RedisError) -> Error {
+    let told = told(error.clone());
+    match error.kind() {
+        Kind::Parse | Kind::UnexpectedReturnType if !error.is_timeout() => {
+            Error::new(ErrorKind::Refused, told.to_string())
+        }
+        _ => told,
+    }
 }
 
 pub(super) fn ended() -> Error {

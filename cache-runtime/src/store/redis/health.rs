@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use redis::{ConnectionAddr, RedisError, cmd};
 
 use super::connect::{Connection, Connector};
-use super::failure::{Class, class, is_of_one_node, late, told};
+use super::failure::{Class, class, is_of_one_node, late, told, told_of_connecting};
 use super::patience::patiently;
 use super::writes::Writes;
 use crate::breaker::Breaker;
@@ -143,6 +143,17 @@ impl Health {
         }
     }
 
+    /// What an error means that a connection met before it was one. One that will not pass is met by
+    /// every other connection, too.
+    pub(super) fn look_at_connecting(self: &Arc<Self>, error: &RedisError) -> Error {
+        self.look_at(error);
+        let told = told_of_connecting(error);
+        if !told.is_passing() {
+            self.refused(&told);
+        }
+        told
+    }
+
     fn refused(self: &Arc<Self>, error: &Error) {
         if self.breaker.refused(Instant::now()) {
             self.lost(error);
@@ -220,6 +231,11 @@ impl Health {
         }
     }
 
+    /// The key that is asked for where none is meant.
+    pub(super) fn probed(&self) -> &str {
+        &self.probed
+    }
+
     /// The address of the server, where it has one alone.
     pub(super) fn address(&self) -> Option<&ConnectionAddr> {
         self.connector.place()
@@ -230,9 +246,9 @@ impl Health {
         let probed = self.ask().await;
         match &probed {
             Ok(()) => self.back(),
-            Err(Ask::Error(error)) if class(error) == Class::RefusesAll => {
-                self.refused(&copy(error));
-                self.set_why(copy(error));
+            Err(failed) if failed.is_of_all() => {
+                self.refused(&failed.told());
+                self.set_why(failed.told());
             }
             Err(failed) => {
                 let error = failed.told();
@@ -246,7 +262,7 @@ impl Health {
     async fn ask(&self) -> Result<(), Ask> {
         let connecting = self.connector.connect();
         let connected = patiently(self.connector.connect_limit(), connecting).await;
-        let mut connection = connected.ok_or(Ask::Late)?.map_err(Ask::Error)?;
+        let mut connection = connected.ok_or(Ask::Late)?.map_err(Ask::Connecting)?;
         let mut command = cmd("MGET");
         command.arg(&self.probed);
         prove(&mut connection, &command, self.connector.response_timeout()).await
@@ -352,13 +368,15 @@ fn jittered(pause: Duration) -> Duration {
 pub(super) enum Ask {
     Late,
     Error(RedisError),
+    /// No connection was made.
+    Connecting(RedisError),
 }
 
 impl Ask {
     pub(super) fn error(&self) -> Option<&RedisError> {
         match self {
             Self::Late => None,
-            Self::Error(error) => Some(error),
+            Self::Error(error) | Self::Connecting(error) => Some(error),
         }
     }
 
@@ -366,7 +384,14 @@ impl Ask {
         match self {
             Self::Late => late(),
             Self::Error(error) => copy(error),
+            Self::Connecting(error) => told_of_connecting(error),
         }
+    }
+
+    /// Whether whatever is asked is refused.
+    fn is_of_all(&self) -> bool {
+        let is_refusal = |error| class(error) == Class::RefusesAll;
+        self.error().is_some_and(is_refusal) || !self.told().is_passing()
     }
 }
 

@@ -237,6 +237,11 @@ impl Lane {
         }
     }
 
+    /// What is sent next goes out on a new connection.
+    pub(super) fn drop_connection(&self) {
+        self.link.drop_connection();
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.link.is_closed()
     }

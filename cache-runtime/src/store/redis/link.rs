@@ -183,6 +183,12 @@ impl Link {
         }
     }
 
+    /// Lets the connection go: the next one is made for who sends next.
+    pub(super) fn drop_connection(&self) {
+        self.state().live = None;
+        self.lose_track();
+    }
+
     /// This connection is gone, or leads to the wrong server.
     pub(super) fn lost(self: &Arc<Self>, number: u64) {
         let mut state = self.state();
@@ -290,10 +296,8 @@ impl Link {
             }
         };
         let connecting = patiently(self.connector.connect_limit(), connecting);
-        let mut connection = connecting.await.ok_or_else(late)?.map_err(|error| {
-            self.health.look_at(&error);
-            told(error)
-        })?;
+        let connected = connecting.await.ok_or_else(late)?;
+        let mut connection = connected.map_err(|error| self.health.look_at_connecting(&error))?;
         self.prove(&mut connection).await?;
         self.debts.make_up(&mut connection).await.map_err(told)?;
         Ok(connection)

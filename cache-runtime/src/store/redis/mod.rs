@@ -51,6 +51,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::Listeners;
 use crate::exec;
 use crate::key::{Key, Prefix};
+use crate::load::LONGEST;
 use crate::metrics::OfServer;
 use crate::near::Near;
 use crate::owed::Owed;
@@ -143,6 +144,12 @@ impl Redis {
         }))
     }
 
+    /// Lets so much of the time go by after which what was refused is tried again.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.server.advance(by);
+        self.tracking.advance(by);
+    }
+
     pub(crate) fn tells_changes(&self) -> bool {
         self.tracking.is_on()
     }
@@ -229,9 +236,16 @@ impl Redis {
         if self.health.is_away() || self.health.is_in_doubt() {
             return self.probe().await;
         }
-        let mut command = Pipeline::new();
-        command.cmd("PING");
-        match self.ask(command).await {
+        let mut commands = Pipeline::new();
+        commands.cmd("PING");
+        // Of no use is also a server that does not let us read, or a node that has other keys.
+        commands.cmd("MGET").arg(self.health.probed());
+        let answers = self.answers(commands, Again::Yes).await;
+        let answers = answers.and_then(|[pong, found]| {
+            read::<Value>(pong)?;
+            read::<Value>(found).map(drop)
+        });
+        match answers {
             // Another one found the server in doubt meanwhile.
             Err(error) if error.kind() == ErrorKind::Unavailable && error.source().is_none() => {
                 self.probe().await
@@ -331,9 +345,9 @@ fn store(name: &str, json: &[u8], ttl: Option<Duration>) -> Cmd {
 }
 
 /// A whole number of milliseconds, at least one: what a server can keep. It counts them in 63 bits
-/// and from 1970 on, so a thousand years are as good as any more.
+/// and from 1970 on, which no time to live with its `stale` comes near to.
 fn millis(life: Duration) -> u64 {
-    const LONGEST: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
-    let millis = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
-    millis.clamp(1, LONGEST)
+    let longest = 2 * LONGEST.as_millis();
+    let millis = life.as_millis().clamp(1, longest);
+    u64::try_from(millis).unwrap_or(u64::MAX)
 }

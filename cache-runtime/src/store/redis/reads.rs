@@ -200,7 +200,11 @@ impl Reads {
     }
 
     /// All keys as one MGET, and in the same pipeline a PTTL for each that needs it.
-    async fn ask(self: Arc<Self>, batch: Arc<Sealed>, now: Instant) -> Result<Vec<Found>, Error> {
+    async fn ask(
+        self: Arc<Self>,
+        batch: Arc<Sealed>,
+        now: Instant,
+    ) -> Result<Vec<Result<Found, Error>>, Error> {
         const COMMAND: &str = "MGET";
         let mut deadline = Deadline::from(now, self.lane.limit());
         let bytes = COMMAND.len() + batch.name_bytes();
@@ -339,7 +343,7 @@ impl Drop for Sending {
 async fn answer_by(
     end: Instant,
     batch: Arc<Sealed>,
-    mut asking: Pin<Box<impl Future<Output = Result<Vec<Found>, Error>>>>,
+    mut asking: Pin<Box<impl Future<Output = Result<Vec<Result<Found, Error>>, Error>>>>,
 ) {
     let left = end.saturating_duration_since(Instant::now());
     match Deadline::new(left).wait(asking.as_mut()).await {

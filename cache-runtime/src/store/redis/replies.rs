@@ -10,12 +10,13 @@ use crate::error::Error;
 use crate::key::OnServer;
 use crate::store::{Found, Left, Waited};
 
+/// What each of a batch asked for. One that is refused fails alone.
 pub(super) fn found(
     values: Vec<Value>,
     batch: &Sealed,
     times: Vec<RedisResult<Value>>,
     waited: Waited,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<Result<Found, Error>>, Error> {
     if values.len() != batch.len() {
         return Err(unfit());
     }
@@ -32,7 +33,7 @@ pub(super) fn found(
             watched: false,
         })
     };
-    values.into_iter().zip(batch.lefts()).map(of_one).collect()
+    Ok(values.into_iter().zip(batch.lefts()).map(of_one).collect())
 }
 
 /// By [PTTL](https://redis.io/docs/latest/commands/pttl/): -1 is for ever, -2 is gone.

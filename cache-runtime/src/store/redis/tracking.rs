@@ -9,12 +9,13 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::{AsyncPushSender, SendError};
 use redis::{ErrorKind as Kind, PushInfo, PushKind, RedisError, RedisResult, Value, cmd};
 
 use super::batch::Wanted;
+use super::compare::Forbidden;
 use super::connect::{Connection, Connector};
 use super::debts::Debts;
 use super::failure::{Class, class, is_passing, late};
@@ -50,6 +51,7 @@ impl Tracking {
             near: near.clone(),
             prefix: prefix.clone(),
             is_refused: AtomicBool::new(false),
+            refused: Forbidden::default(),
             is_told: AtomicBool::new(false),
         });
         let reads = || {
@@ -76,11 +78,17 @@ impl Tracking {
                 .tell_once("there is more than one server to hear from");
             return None;
         };
-        if self.changes.is_refused() {
+        let tries_again = self.changes.is_refused() && self.changes.refused.is_over(Instant::now());
+        if self.changes.is_refused() && !tries_again {
             return None;
         }
-        let reads = reads.clone();
+        let (reads, changes) = (reads.clone(), self.changes.clone());
         let reading = exec::on_io(self.limit, async move {
+            if tries_again {
+                // In this order: nothing is read any more on a connection that is not tracked.
+                reads.lane().drop_connection();
+                changes.is_refused.store(false, Ordering::Release);
+            }
             let name = OnServer::whole(&name);
             let left = true;
             reads.get(Wanted { name, left, size }).await
@@ -92,6 +100,11 @@ impl Tracking {
         // It may have turned out just now.
         let watched = !self.changes.is_refused();
         Some(found.map(|found| Found { watched, ..found }))
+    }
+
+    /// Lets so much of the time go by after which a refusal is tried again.
+    pub(super) fn advance(&self, by: Duration) {
+        self.changes.refused.advance(by);
     }
 
     pub(super) fn close(&self) {
@@ -111,8 +124,10 @@ impl fmt::Debug for Tracking {
 pub(super) struct Changes {
     near: Arc<Near>,
     prefix: Prefix,
-    /// The server does not track.
+    /// The server does not track: nothing is kept of what is read on the connection.
     is_refused: AtomicBool,
+    /// Since when that is believed.
+    refused: Forbidden,
     is_told: AtomicBool,
 }
 
@@ -129,8 +144,10 @@ impl Changes {
         };
         self.lose_track();
         if let Some(tracked) = tracked {
+            self.tell_of_the_end();
             return Ok(tracked);
         }
+        self.refused.found(Instant::now());
         self.is_refused.store(true, Ordering::Release);
         self.tell_once("the server does not track what its clients read, or forbids it");
         connector.connect().await
@@ -152,6 +169,17 @@ impl Changes {
                 tracing::warn!(
                     "no copies are kept in this process (option `near`), and the loads of other \
                      processes are waited for by polling: {why}"
+                );
+            });
+        }
+    }
+
+    fn tell_of_the_end(&self) {
+        // Not of a connection that is tracked before the refusal is tried again.
+        if !self.is_refused() && self.is_told.swap(false, Ordering::Relaxed) {
+            exec::aside(|| {
+                tracing::info!(
+                    "the server tracks what is read: copies are kept in this process again"
                 );
             });
         }

@@ -9,13 +9,16 @@ use super::super::failure::ended;
 use crate::error::Error;
 use crate::store::Found;
 
+/// What one of those who wait is answered, until it is taken. One may be refused by itself.
+type Answer = Mutex<Option<Result<Found, Error>>>;
+
 /// The meeting point of a sender and those who wait for what it gets.
 #[derive(Default)]
 pub(super) struct Batch {
     /// Who waits, in the order of coming; none where a caller left.
     waiting: Mutex<Vec<Option<Waker>>>,
     /// One for each who waits; each takes its own, so that they do not wait for each other.
-    answers: OnceLock<Result<Vec<Mutex<Option<Found>>>, Error>>,
+    answers: OnceLock<Result<Vec<Answer>, Error>>,
 }
 
 impl Batch {
@@ -43,7 +46,7 @@ impl Batch {
     pub(super) fn answer(
         &self,
         came: usize,
-        found: Result<impl Iterator<Item = (usize, Found)>, Error>,
+        found: Result<impl Iterator<Item = (usize, Result<Found, Error>)>, Error>,
     ) {
         self.settle(found.map(|found| {
             let mut answers = Vec::with_capacity(came);
@@ -62,7 +65,7 @@ impl Batch {
         }
     }
 
-    fn settle(&self, answers: Result<Vec<Mutex<Option<Found>>>, Error>) {
+    fn settle(&self, answers: Result<Vec<Answer>, Error>) {
         // Only the sender answers, once; its end is an answer only if there was none.
         if self.answers.set(answers).is_err() {
             return;
@@ -78,7 +81,7 @@ impl Batch {
                 let answer = answers.get(index).and_then(|answer| {
                     answer.lock().unwrap_or_else(PoisonError::into_inner).take()
                 });
-                answer.ok_or_else(ended)
+                answer.unwrap_or_else(|| Err(ended()))
             }
         })
     }

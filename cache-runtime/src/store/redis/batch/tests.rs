@@ -150,7 +150,7 @@ fn each_gets_the_answer_to_its_own_key() {
     assert_eq!(names(&batch), ["a", "c"]);
     let mut context = Context::from_waker(Waker::noop());
     assert!(Pin::new(&mut a).poll(&mut context).is_pending());
-    batch.answer(Ok(vec![found("1"), found("3")]));
+    batch.answer(Ok(vec![Ok(found("1")), Ok(found("3"))]));
     for (waiter, json) in [(&mut a, "1"), (&mut c, "3")] {
         let Poll::Ready(Ok(answer)) = Pin::new(waiter).poll(&mut context) else {
             panic!("it was answered");
@@ -194,7 +194,7 @@ fn who_waits_is_woken_where_it_was_polled_last() {
     let waker = Waker::from(woken.clone());
     let mut elsewhere = Context::from_waker(&waker);
     assert!(Pin::new(&mut waiter).poll(&mut elsewhere).is_pending());
-    batch.answer(Ok(vec![found("1")]));
+    batch.answer(Ok(vec![Ok(found("1"))]));
     assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed));
 }
 

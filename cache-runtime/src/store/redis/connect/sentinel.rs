@@ -3,12 +3,14 @@
 //! They are all asked at once, each time a connection is made, and the first who names a master that
 //! says so itself is believed: a sentinel that is silent costs nothing.
 
+use std::collections::HashMap;
 use std::panic::resume_unwind;
 
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{Client, ConnectionInfo, ErrorKind as Kind, RedisError, RedisResult, TlsMode};
 use tokio::task::JoinSet;
 
+use super::super::failure::UNKNOWN_MASTER;
 use super::address::Watched;
 use super::tls::{Tls, is_tls};
 use crate::config::Config;
@@ -52,7 +54,31 @@ impl Sentinels {
                 Err(_) => {}
             }
         }
+        if let Some(failed) = &failed
+            && failed.kind() == Kind::MasterNameNotFoundBySentinel
+            && self.know_other_names().await
+        {
+            let why = UNKNOWN_MASTER.to_owned();
+            return Err((Kind::InvalidClientConfig, "sentinels", why).into());
+        }
         Err(failed.unwrap_or_else(|| (Kind::EmptySentinelList, "no sentinel was asked").into()))
+    }
+
+    /// Whether each sentinel that answers knows the names of masters and not this one, which so is no
+    /// master that is down.
+    async fn know_other_names(&self) -> bool {
+        let mut answers = 0;
+        for sentinel in &self.watched.sentinels {
+            if let Ok(masters) = masters_of(sentinel).await {
+                answers += 1;
+                let is_ours =
+                    |of: &HashMap<String, String>| of.get("name") == Some(&self.watched.name);
+                if masters.iter().any(is_ours) {
+                    return false;
+                }
+            }
+        }
+        answers > 0
     }
 
     /// A client that keeps nothing: a connection to a sentinel would end with its runtime, and a
@@ -87,6 +113,13 @@ impl Sentinels {
         }
         client.build()
     }
+}
+
+async fn masters_of(sentinel: &ConnectionInfo) -> RedisResult<Vec<HashMap<String, String>>> {
+    let client = Client::open(sentinel.clone())?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut masters = redis::cmd("SENTINEL");
+    masters.arg("MASTERS").query_async(&mut connection).await
 }
 
 /// Of several sentinels' errors the one that says more: that the master is unknown or down may come
