@@ -175,7 +175,7 @@ impl Server {
     /// Has another client run a script that has no end: the server, started with `--busy-reply-threshold 1`,
     /// is busy from now on.
     pub fn begin_script(&self) -> Child {
-        let script = Command::new("redis-cli")
+        let script = Command::new(cli_program())
             .args(["-p", &self.port.to_string()])
             .args(["EVAL", "while true do end", "0"])
             .stdout(Stdio::null())
@@ -228,9 +228,19 @@ impl Drop for Server {
     }
 }
 
+/// The server that the tests are run on: the environment variable `REDIS_SERVER` says which program.
+fn server_program() -> String {
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+/// Its client, by `REDIS_CLI`.
+fn cli_program() -> String {
+    std::env::var("REDIS_CLI").unwrap_or_else(|_| "redis-cli".to_owned())
+}
+
 /// What `redis-cli` prints, if it can ask.
 fn cli(port: u16, arguments: &[&str]) -> Option<String> {
-    let mut command = Command::new("redis-cli");
+    let mut command = Command::new(cli_program());
     command.args(["-p", &port.to_string()]);
     let output = command.args(arguments).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -283,7 +293,7 @@ pub async fn until_back(cache: &Cache) {
 
 /// The server and its process id, once it accepts connections; nothing if it ended instead.
 fn launch(port: u16, folder: &Path, arguments: &[String]) -> Option<(Child, String)> {
-    let mut command = mortal("redis-server");
+    let mut command = mortal(&server_program());
     command.args(["--bind", "127.0.0.1", "--save", ""]);
     command.args(["--port", &port.to_string(), "--dir"]);
     command.arg(folder).args(arguments);
