@@ -60,6 +60,9 @@ pub struct Server {
     arguments: Vec<String>,
 }
 
+/// A millisecond, by the name that servers of every version know.
+pub const BUSY_SOON: &[&str] = &["--lua-time-limit", "1"];
+
 impl Server {
     pub fn start() -> Self {
         Self::start_with(&[])
@@ -172,8 +175,32 @@ impl Server {
         all.unwrap().trim().parse::<u64>().unwrap() - 1
     }
 
-    /// Has another client run a script that has no end: the server, started with `--busy-reply-threshold 1`,
-    /// is busy from now on.
+    /// As Valkey counts, too: of the Redis that it is compatible with.
+    pub fn version(&self) -> (u32, u32) {
+        let info = self.cli(&["INFO", "server"]);
+        let version = info
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"));
+        let mut numbers = version
+            .unwrap()
+            .split('.')
+            .map(|part| part.parse().unwrap());
+        (numbers.next().unwrap(), numbers.next().unwrap())
+    }
+
+    /// Whether its SET takes NX together with GET.
+    pub fn sets_with_get(&self) -> bool {
+        self.version() >= (7, 0)
+    }
+
+    /// Whether its SET compares.
+    pub fn sets_if_equal(&self) -> bool {
+        let answer = self.cli(&["SET", "no:such:key", "new", "IFEQ", "old"]);
+        !answer.contains("syntax error")
+    }
+
+    /// Has another client run a script that has no end: the server, started with [`BUSY_SOON`], is busy
+    /// from now on.
     pub fn begin_script(&self) -> Child {
         let script = Command::new(cli_program())
             .args(["-p", &self.port.to_string()])
