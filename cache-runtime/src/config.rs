@@ -46,7 +46,7 @@ use crate::size;
 /// (`cache` is the [`prefix`](Self::prefix)):
 ///
 /// ```text
-/// ACL SETUSER app on >password ~cache:* resetchannels -@all
+/// ACL SETUSER app on >password ~cache:* -@all
 ///     +get +mget +pttl +set +setex +psetex +unlink +ping    what the cache sends
 ///     +client|tracking                                      to hear of changes (option `near`)
 ///     +evalsha +eval +del +pexpire                          its scripts, and what they call
@@ -57,9 +57,9 @@ use crate::size;
 ///     +cluster|slots +asking                                in a cluster
 /// ```
 ///
-/// Keys by hand that do not begin with the prefix need a pattern of their own. Where scripts are
-/// forbidden, which the first one that is refused tells, transactions do the same on a few
-/// connections of their own. Where those are forbidden, too, there are no leases, which one warning
+/// Each server since Redis 6.0 takes these lines. Keys by hand that do not begin with the prefix need a
+/// pattern of their own. Where scripts are forbidden, which the first one that is refused tells,
+/// transactions do the same on a few connections of their own. Where those are forbidden, too, there are no leases, which one warning
 /// tells, unless the server's SET has IFEQ (Redis since 8.4, Valkey since 8.1): then there are, but
 /// they are not given back before they expire, and refreshes store nothing. Rights may come back, so
 /// what was refused is tried again after a minute. Sentinels are asked by `+sentinel|masters +role`.

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, ErrorKind, Invalidated, Seen, observe, read_through};
+use cache_runtime::{Cache, Config, ErrorKind, Invalidated, Seen, observe, read_through};
 use futures_util::future::join_all;
 
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, refusing};
 use crate::support::Server;
 
 static VALUE: AtomicU64 = AtomicU64::new(0);
@@ -118,11 +118,21 @@ async fn a_caller_that_leaves_while_its_lease_is_on_the_way_locks_nothing() {
         n
     }
 
+    fn takes_its_time(words: &[String]) -> bool {
+        if words[2] == "SET" {
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        false
+    }
+
     let server = Server::start();
-    let config = server.config().response_timeout(Duration::from_secs(1));
+    let port = refusing(server.port(), takes_its_time);
+    let url = server
+        .url()
+        .replace(&server.port().to_string(), &port.to_string());
+    let config = Config::new(url).response_timeout(Duration::from_secs(1));
     let cache = Cache::new(config).unwrap();
     cache.ping().await.unwrap();
-    server.cli(&["CLIENT", "PAUSE", "150", "WRITE"]);
     let left = tokio::time::timeout(Duration::from_millis(50), cache.scope(load(1))).await;
     assert!(left.is_err());
     let start = Instant::now();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cache_runtime::{Cache, Invalidated, Key, read_through};
 use serde::{Deserialize, Serialize};
 
-use crate::support::Server;
+use crate::support::{Monitor, Server};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 struct User {
@@ -91,6 +91,7 @@ async fn a_value_is_stored_by_setex_with_a_ttl_and_by_set_without() {
     }
 
     let server = Server::start();
+    let monitor = Monitor::of(&server);
     server
         .patient()
         .scope(async {
@@ -98,26 +99,24 @@ async fn a_value_is_stored_by_setex_with_a_ttl_and_by_set_without() {
             without_ttl().await;
         })
         .await;
-    let calls = server.cli(&["INFO", "commandstats"]);
-    assert!(calls.contains("cmdstat_setex:calls=1"), "{calls}");
-    // Two leases, and the value without a ttl.
-    assert_eq!(done(&calls, "set"), 3, "{calls}");
-}
-
-/// How often a command was done. Where scripts are forbidden, IFEQ is tried first, which servers
-/// before Redis 8.4 refuse.
-fn done(calls: &str, command: &str) -> u64 {
-    let line = calls
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:")))
-        .unwrap();
-    let fields = line.trim().split(',');
-    let count = |name| {
-        let mut fields = fields.clone().filter_map(|field| field.split_once('='));
-        let (_, count) = fields.find(|(of, _)| *of == name).unwrap();
-        count.parse::<u64>().unwrap()
+    let stored = monitor.all(&server);
+    let count = |command: &str| {
+        stored
+            .iter()
+            .filter(|sent| sent.command.contains(command))
+            .count()
     };
-    count("calls") - count("failed_calls")
+    let with_ttl = match server.runs_scripts() || !server.sets_if_equal() {
+        true => format!("\"SETEX\" \"{}\" \"60\" \"1\"", with_ttl::key()),
+        false => format!("\"SET\" \"{}\" \"1\" \"IFEQ\"", with_ttl::key()),
+    };
+    let without_ttl = format!("\"SET\" \"{}\" \"1\"", without_ttl::key());
+    assert_eq!(
+        (count(&with_ttl), count(&without_ttl)),
+        (1, 1),
+        "{stored:#?}"
+    );
+    assert_eq!(server.cli(&["TTL", &without_ttl::key()]), "-1");
 }
 
 /// The same on a server and in memory.

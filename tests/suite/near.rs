@@ -467,7 +467,7 @@ fn where_nothing_is_tracked_there_are_no_copies_and_one_warning_says_so() {
         return;
     }
     let by_acl = Server::start();
-    by_acl.cli(&["ACL", "SETUSER", by_acl.user(), "-client|tracking"]);
+    by_acl.cli(&["ACL", "SETUSER", by_acl.user(), "-client"]);
     let before_resp3 = Server::start_with(&["--rename-command", "HELLO", ""]);
     warns_once(&by_acl.url());
     warns_once(&before_resp3.url());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, Invalidated, Seen, observe, read_through};
 
-use crate::support::{Cluster, Server, runtime};
+use crate::support::{BUSY_SOON, Cluster, Server, runtime};
 
 const KEYS: Range<u64> = 0..24;
 
@@ -18,8 +18,7 @@ async fn double(n: u64) -> u64 {
 fn cluster() -> Cluster {
     let goes_on = ["--cluster-require-full-coverage", "no"];
     let notices_late = ["--cluster-node-timeout", "60000"];
-    let is_busy_soon = ["--busy-reply-threshold", "1"];
-    Cluster::start_with(0, &[goes_on, notices_late, is_busy_soon].concat())
+    Cluster::start_with(0, &[&goes_on, &notices_late, BUSY_SOON].concat())
 }
 
 fn has(node: &Server, n: u64) -> bool {

@@ -15,7 +15,9 @@ pub fn refusing(port: u16, refuses: fn(&[String]) -> bool) -> u16 {
     let own = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
+                continue;
+            };
             for stream in [&client, &server] {
                 stream.set_nodelay(true).unwrap();
             }
@@ -36,9 +38,14 @@ fn serve(mut client: TcpStream, server: &TcpStream, refuses: fn(&[String]) -> bo
             b"-ERR syntax error\r\n".to_vec()
         } else {
             let mut server = server;
-            server.write_all(&bytes).unwrap();
-            element(&mut answers).unwrap_or_default()
+            match server.write_all(&bytes) {
+                Ok(()) => element(&mut answers).unwrap_or_default(),
+                Err(_) => return,
+            }
         };
+        if answer.is_empty() {
+            return;
+        }
         if client.write_all(&answer).is_err() {
             return;
         }

@@ -60,6 +60,9 @@ pub struct Server {
     arguments: Vec<String>,
 }
 
+/// A millisecond, by the name that servers of every version know.
+pub const BUSY_SOON: &[&str] = &["--lua-time-limit", "1"];
+
 impl Server {
     pub fn start() -> Self {
         Self::start_with(&[])
@@ -172,10 +175,34 @@ impl Server {
         all.unwrap().trim().parse::<u64>().unwrap() - 1
     }
 
-    /// Has another client run a script that has no end: the server, started with `--busy-reply-threshold 1`,
-    /// is busy from now on.
+    /// As Valkey counts, too: of the Redis that it is compatible with.
+    pub fn version(&self) -> (u32, u32) {
+        let info = self.cli(&["INFO", "server"]);
+        let version = info
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"));
+        let mut numbers = version
+            .unwrap()
+            .split('.')
+            .map(|part| part.parse().unwrap());
+        (numbers.next().unwrap(), numbers.next().unwrap())
+    }
+
+    /// Whether its SET takes NX together with GET.
+    pub fn sets_with_get(&self) -> bool {
+        self.version() >= (7, 0)
+    }
+
+    /// Whether its SET compares.
+    pub fn sets_if_equal(&self) -> bool {
+        let answer = self.cli(&["SET", "no:such:key", "new", "IFEQ", "old"]);
+        !answer.contains("syntax error")
+    }
+
+    /// Has another client run a script that has no end: the server, started with [`BUSY_SOON`], is busy
+    /// from now on.
     pub fn begin_script(&self) -> Child {
-        let script = Command::new("redis-cli")
+        let script = Command::new(cli_program())
             .args(["-p", &self.port.to_string()])
             .args(["EVAL", "while true do end", "0"])
             .stdout(Stdio::null())
@@ -228,9 +255,19 @@ impl Drop for Server {
     }
 }
 
+/// The server that the tests are run on: the environment variable `REDIS_SERVER` says which program.
+fn server_program() -> String {
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+/// Its client, by `REDIS_CLI`.
+fn cli_program() -> String {
+    std::env::var("REDIS_CLI").unwrap_or_else(|_| "redis-cli".to_owned())
+}
+
 /// What `redis-cli` prints, if it can ask.
 fn cli(port: u16, arguments: &[&str]) -> Option<String> {
-    let mut command = Command::new("redis-cli");
+    let mut command = Command::new(cli_program());
     command.args(["-p", &port.to_string()]);
     let output = command.args(arguments).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -283,7 +320,7 @@ pub async fn until_back(cache: &Cache) {
 
 /// The server and its process id, once it accepts connections; nothing if it ended instead.
 fn launch(port: u16, folder: &Path, arguments: &[String]) -> Option<(Child, String)> {
-    let mut command = mortal("redis-server");
+    let mut command = mortal(&server_program());
     command.args(["--bind", "127.0.0.1", "--save", ""]);
     command.args(["--port", &port.to_string(), "--dir"]);
     command.arg(folder).args(arguments);

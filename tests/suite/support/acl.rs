@@ -58,15 +58,7 @@ pub fn without_scripts<'a>(rights: &[&'a str]) -> Vec<&'a str> {
 /// What makes a server know a user with these rights on these keys and no others.
 pub fn arguments(keys: &str, rights: &[&str]) -> Vec<String> {
     let password = format!(">{PASSWORD}");
-    let user = [
-        "--user",
-        NAME,
-        "on",
-        &password,
-        keys,
-        "resetchannels",
-        "-@all",
-    ];
+    let user = ["--user", NAME, "on", &password, keys, "-@all"];
     let words = user.iter().chain(rights);
     words.map(ToString::to_string).collect()
 }

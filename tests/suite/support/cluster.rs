@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::Server;
+use super::{Server, cli_program};
 
 /// Three masters, each with as many replicas as asked for.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ fn with_cluster<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 
 /// By `redis-cli`, which ends well after some errors, too.
 fn manage(arguments: &[String]) {
-    let mut command = Command::new("redis-cli");
+    let mut command = Command::new(cli_program());
     let output = command.args(arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let well = output.status.success() && !text.contains("[ERR]") && !text.contains("ERR ");

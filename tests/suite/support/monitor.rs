@@ -31,8 +31,14 @@ impl Monitor {
     }
 
     /// Those from its beginning until now, without what scripts did.
-    /// `+17.2 [0 127.0.0.1:4242] "GET" "cache:small:7"`
     pub fn end(self, server: &Server) -> Vec<Sent> {
+        let mut sent = self.all(server);
+        sent.retain(|sent| !sent.connection.ends_with("lua"));
+        sent
+    }
+
+    /// With that. `+17.2 [0 127.0.0.1:4242] "GET" "cache:small:7"`
+    pub fn all(self, server: &Server) -> Vec<Sent> {
         server.cli(&["ECHO", "that is all"]);
         let lines = self.lines.lines().map(Result::unwrap);
         let lines = lines.take_while(|line| !line.contains("that is all"));
@@ -44,9 +50,7 @@ impl Monitor {
                 command: command.to_owned(),
             })
         };
-        let sent = lines.filter_map(sent);
-        sent.filter(|sent| !sent.connection.ends_with("lua"))
-            .collect()
+        lines.filter_map(sent).collect()
     }
 }
 

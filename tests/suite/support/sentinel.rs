@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use super::{Server, cli, free_port, fresh_folder, mortal, once_it_says};
+use super::{Server, cli, free_port, fresh_folder, mortal, once_it_says, server_program};
 
 #[derive(Debug)]
 pub struct Sentinel {
@@ -141,7 +141,7 @@ impl Drop for Sentinel {
 }
 
 fn launch(file: &Path) -> Option<(Child, String)> {
-    let mut command = mortal("redis-server");
+    let mut command = mortal(&server_program());
     command.arg(file).arg("--sentinel");
     once_it_says("Sentinel ID is", command)
 }

@@ -9,7 +9,7 @@ use redis::{
     Cmd, ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, cmd,
 };
 
-use super::failure::{is_forbidden, read, told};
+use super::failure::{is_forbidden, is_syntax_error, read, told};
 use super::lane::Again;
 use super::script::Source;
 use super::watched::{Exchange, Outcome};
@@ -311,12 +311,6 @@ fn live_for(set: &mut Cmd, life: Option<Duration>) {
 /// Nothing ran.
 fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == Kind::Server(ServerErrorKind::NoScript)
-}
-
-pub(super) fn is_syntax_error(error: &RedisError) -> bool {
-    error
-        .detail()
-        .is_some_and(|text| text.contains("syntax error"))
 }
 
 #[cfg(test)]

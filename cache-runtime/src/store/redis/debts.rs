@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ErrorKind as Kind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{Pipeline, RedisError, RedisResult, Value};
 
+use super::code::code;
 use super::connect::{Connection, Connector, Place};
 use super::failure::{class, is_forbidden, is_passing, timed_out};
 use super::patience::patiently;
@@ -117,11 +118,13 @@ fn is_settled(answer: RedisResult<Value>) -> RedisResult<bool> {
 
 /// A node of a cluster is.
 fn is_away(error: &RedisError) -> bool {
-    error.kind() == Kind::Server(ServerErrorKind::TryAgain)
+    code(error) == Some("TRYAGAIN")
 }
 
 #[cfg(test)]
 mod tests {
+    use redis::{ErrorKind as Kind, ServerErrorKind};
+
     use super::*;
 
     fn refused(code: &'static str, text: &'static str) -> RedisResult<Value> {

@@ -2,6 +2,7 @@
 
 use redis::{ErrorKind as Kind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 
+use super::code::code;
 use crate::error::{Error, ErrorKind};
 
 /// What an error means, beyond the one command that met it.
@@ -30,26 +31,18 @@ pub(super) fn class(error: &RedisError) -> Class {
     if error.is_timeout() {
         return Class::Late;
     }
-    match (error.kind(), error.code()) {
-        (Kind::AuthenticationFailed, _) | (_, Some("BUSY" | "NOAUTH" | "WRONGPASS" | "DENIED")) => {
-            Class::RefusesAll
-        }
-        (Kind::Server(kind), _) => of_the_server(kind),
-        (_, Some("OOM" | "MISCONF" | "NOREPLICAS")) => Class::RefusesWrites,
-        (Kind::Io | Kind::Parse, _) => Class::Dead,
-        _ if error.is_unrecoverable_error() => Class::Dead,
-        _ => Class::ThisCommand,
-    }
-}
-
-fn of_the_server(kind: ServerErrorKind) -> Class {
-    match kind {
-        ServerErrorKind::BusyLoading
-        | ServerErrorKind::MasterDown
-        | ServerErrorKind::ClusterDown => Class::RefusesAll,
-        ServerErrorKind::ReadOnly => Class::Demoted,
-        ServerErrorKind::NoPerm => Class::Forbidden,
-        _ => Class::ThisCommand,
+    match code(error) {
+        _ if error.kind() == Kind::AuthenticationFailed => Class::RefusesAll,
+        Some(
+            "BUSY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "NOAUTH" | "WRONGPASS" | "DENIED",
+        ) => Class::RefusesAll,
+        Some("READONLY") => Class::Demoted,
+        Some("NOPERM") => Class::Forbidden,
+        Some("OOM" | "MISCONF" | "NOREPLICAS") => Class::RefusesWrites,
+        Some(_) => Class::ThisCommand,
+        None if matches!(error.kind(), Kind::Io | Kind::Parse) => Class::Dead,
+        None if error.is_unrecoverable_error() => Class::Dead,
+        None => Class::ThisCommand,
     }
 }
 
@@ -73,12 +66,10 @@ impl Class {
 /// is said by the same code as that one slot is nobody's.
 pub(super) fn is_of_one_node(error: &RedisError) -> bool {
     const NOBODYS: &str = "slot not served";
-    match error.kind() {
-        Kind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => true,
-        Kind::Server(ServerErrorKind::ClusterDown) => {
-            error.detail().is_some_and(|text| text.contains(NOBODYS))
-        }
-        _ => error.code() == Some("BUSY"),
+    match code(error) {
+        Some("BUSY" | "LOADING" | "MASTERDOWN") => true,
+        Some("CLUSTERDOWN") => error.detail().is_some_and(|text| text.contains(NOBODYS)),
+        _ => false,
     }
 }
 
@@ -90,23 +81,44 @@ pub(super) fn broke(error: &RedisError) -> bool {
 /// The server cannot do anything just now, or is not the one that can.
 pub(super) fn is_passing(error: &RedisError) -> bool {
     let is_to_be_let_in = error.kind() == Kind::AuthenticationFailed
-        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "DENIED"));
+        || matches!(code(error), Some("NOAUTH" | "WRONGPASS" | "DENIED"));
     match class(error) {
         Class::RefusesAll => !is_to_be_let_in,
         Class::Demoted => true,
-        _ => error.kind() == Kind::Server(ServerErrorKind::TryAgain),
+        _ => code(error) == Some("TRYAGAIN"),
     }
 }
 
-/// The server does not let us, or does not know the command: a moment later it will not, either. The end
-/// of a transaction is refused with a code of its own, which says why only in its text.
+/// The server does not let us, or does not know the command: a moment later it will not, either. It is the
+/// command itself that is refused, and not what a script does.
 pub(super) fn is_forbidden(error: &RedisError) -> bool {
-    const UNKNOWN: &str = "unknown command";
-    const ABORTED: &str = "discarded because of: NOPERM";
-    error.kind() == Kind::Server(ServerErrorKind::NoPerm)
-        || error
-            .detail()
-            .is_some_and(|text| text.contains(UNKNOWN) || text.contains(ABORTED))
+    code(error) == Some("NOPERM") || is_unknown_command(error)
+}
+
+/// A mistake by its code, as any other.
+pub(super) fn is_unknown_command(error: &RedisError) -> bool {
+    is_mistake(error, |text| text.starts_with("unknown command"))
+}
+
+/// Of a word that the server's version of the command does not have.
+pub(super) fn is_syntax_error(error: &RedisError) -> bool {
+    is_mistake(error, |text| text == "syntax error")
+}
+
+/// Of the errors whose code is the one of every mistake.
+fn is_mistake(error: &RedisError, is_it: impl FnOnce(&str) -> bool) -> bool {
+    error.code() == Some("ERR") && error.detail().is_some_and(is_it)
+}
+
+/// Of a script that takes a lease, which only servers before Redis 7.0 are sent: that it has no right to what
+/// it does is said there by no code.
+pub(super) fn of_lease_script(error: RedisError) -> RedisError {
+    const MAY_NOT: &str = ": The user executing the script can't run this command or subcommand";
+    let may_not = is_mistake(&error, |text| text.trim_end().ends_with(MAY_NOT));
+    match may_not {
+        true => (ServerErrorKind::NoPerm.into(), "a script may not write").into(),
+        false => error,
+    }
 }
 
 /// The server may take the same command later.
@@ -159,7 +171,7 @@ pub(super) fn told(error: RedisError) -> Error {
             ErrorKind::Refused,
             "redis is a node of a cluster there; the URL of a cluster is `redis+cluster://`",
         ),
-        _ if says(&error, "unknown command") => Error::new(
+        _ if is_unknown_command(&error) => Error::new(
             ErrorKind::Refused,
             "redis does not know a command that the cache needs: is it a sentinel, or is it none?",
         ),
@@ -178,8 +190,7 @@ pub(super) fn told(error: RedisError) -> Error {
             } else {
                 ErrorKind::Refused
             };
-            let code = error.code().map(str::to_owned);
-            let why = code.unwrap_or_else(|| error.category().to_owned());
+            let why = code(&error).unwrap_or_else(|| error.category());
             Error::new(kind, format!("redis refused the command: {why}"))
         }
     }
@@ -201,10 +212,12 @@ fn lacks_tls(error: &RedisError) -> bool {
     BY_EACH_LIBRARY.iter().any(|part| text.contains(part))
 }
 
-/// Of SELECT, at the beginning of a connection. Its code is the one of every mistake.
+/// Of SELECT, at the beginning of a connection.
 fn is_about_the_database(error: &RedisError) -> bool {
-    // The second one by a cluster, where that has only database 0.
-    says(error, "DB index is out of range") || says(error, "SELECT is not allowed")
+    is_mistake(error, |text| {
+        // The second one by a cluster, where that has only database 0.
+        text == "DB index is out of range" || text.starts_with("SELECT is not allowed")
+    })
 }
 
 /// Where a server has no code for what it says.

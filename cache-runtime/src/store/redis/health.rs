@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use redis::{ConnectionAddr, RedisError, cmd};
 
+use super::code::code;
 use super::connect::{Connection, Connector};
 use super::failure::{Class, class, is_of_one_node, late, told, told_of_connecting};
 use super::patience::patiently;
@@ -198,7 +199,7 @@ impl Health {
         match answer {
             Err(error) if self.connector.is_cluster() && refuses_writes_for_now(error) => {
                 if !self.a_node_refused.swap(true, Ordering::Relaxed) {
-                    let code = error.code().map(str::to_owned);
+                    let code = code(error).map(str::to_owned);
                     exec::aside(move || {
                         tracing::warn!(
                             code,
@@ -217,7 +218,7 @@ impl Health {
             }
             Err(error) if class(error).refuses_writes() => {
                 if self.writes.refused(Instant::now()) {
-                    let code = error.code().map(str::to_owned);
+                    let code = code(error).map(str::to_owned);
                     exec::aside(move || {
                         tracing::warn!(
                             code,

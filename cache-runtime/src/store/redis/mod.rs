@@ -1,6 +1,7 @@
 //! The store on a Redis server: each verb as the commands that it sends.
 
 mod batch;
+mod code;
 mod compare;
 mod connect;
 mod deadline;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::{Cmd, RedisResult, Value};
 
 use super::batch::Sealed;
+use super::code::code;
 use super::failure::{read, told, unfit};
 use crate::error::Error;
 use crate::key::OnServer;
@@ -56,7 +57,7 @@ pub(super) fn get(name: OnServer<'_>) -> Cmd {
 /// What GET found. What is no string was never ours: MGET finds nothing there, and GET says so.
 pub(super) fn string(answer: RedisResult<Value>) -> Result<Option<Vec<u8>>, Error> {
     match answer {
-        Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
+        Err(error) if code(&error) == Some("WRONGTYPE") => Ok(None),
         answer => bytes(answer.map_err(told)?),
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use redis::{Pipeline, Value};
 
-use super::compare::{Swap, is_syntax_error, set};
-use super::failure::{read, told};
+use super::code::code;
+use super::compare::{Swap, set};
+use super::failure::{is_syntax_error, of_lease_script, read, told};
 use super::lane::Again;
 use super::watched::{Exchange, Outcome};
 use super::{Answer, Redis, millis, script};
@@ -34,7 +35,7 @@ impl Redis {
         };
         self.health.wrote(&answer);
         let stored = match answer {
-            Err(error) if error.code() == Some("WRONGTYPE") => return Ok(Leased::Foreign),
+            Err(error) if code(&error) == Some("WRONGTYPE") => return Ok(Leased::Foreign),
             answer => read::<Option<Vec<u8>>>(answer)?,
         };
         Ok(match stored {
@@ -71,7 +72,7 @@ impl Redis {
         let keys = [name.as_str()];
         let by_script = self.run(&script::LEASE, &keys, &arguments, Some(&refresh));
         if let Some(answer) = by_script.await? {
-            return Ok(Some(answer));
+            return Ok(Some(answer.map_err(of_lease_script)));
         }
         let mut commands = Pipeline::new();
         commands.add_command(set(&name, bytes, "NX", Some(life)));

@@ -18,7 +18,7 @@ use super::batch::Wanted;
 use super::compare::Forbidden;
 use super::connect::{Connection, Connector};
 use super::debts::Debts;
-use super::failure::{Class, class, is_passing, late};
+use super::failure::{Class, class, is_passing, is_unknown_command, late};
 use super::health::Health;
 use super::lane::Lane;
 use super::link::{Carries, Link};
@@ -250,9 +250,7 @@ async fn track(mut connection: Connection) -> RedisResult<Option<Connection>> {
 fn knows_no_pushes(error: &RedisError) -> bool {
     error.kind() == Kind::RESP3NotSupported
         || matches!(error.code(), Some("NOPROTO" | "NOPERM"))
-        || error
-            .detail()
-            .is_some_and(|text| text.contains("unknown command"))
+        || is_unknown_command(error)
 }
 
 /// Whether the answer to CLIENT TRACKING is the server's last word.
