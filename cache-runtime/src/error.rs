@@ -46,7 +46,7 @@ pub enum ErrorKind {
     Ttl,
     /// The future or closure was not a call of an annotated function.
     NotCached,
-    /// The cache was shut down.
+    /// The cache was shut down, or this process was forked from the one that uses it.
     Closed,
 }
 

@@ -29,7 +29,7 @@ impl Search {
             self.spend(follower.asked());
             match followed {
                 Some(Followed::Turned) => {}
-                None if !self.patience().is_zero() => {}
+                None if !self.patience().is_zero() && exec::has_timer() => {}
                 followed => return followed,
             }
         }
