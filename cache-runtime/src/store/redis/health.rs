@@ -39,8 +39,8 @@ pub(super) struct Health {
     demotions: AtomicU64,
     /// How often a connection was found silent.
     suspicions: AtomicU64,
-    /// The outage whose end is looked for.
-    probed_outage: AtomicU64,
+    /// The outage whose end nobody looks for any more.
+    left_outage: AtomicU64,
     forbids_reads: AtomicBool,
     closed: AtomicBool,
     near: Arc<Near>,
@@ -65,7 +65,7 @@ impl Health {
             a_node_refused: AtomicBool::new(false),
             demotions: AtomicU64::new(0),
             suspicions: AtomicU64::new(0),
-            probed_outage: AtomicU64::new(0),
+            left_outage: AtomicU64::new(0),
             forbids_reads: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             near: near.clone(),
@@ -317,21 +317,27 @@ struct Probing<'a>(&'a Arc<Health>);
 
 impl Drop for Probing<'_> {
     fn drop(&mut self) {
-        self.0.see_to_probing();
+        self.0.begin_probing();
     }
 }
 
 impl Health {
-    /// Has the server looked for, unless somebody does: without the I/O thread nobody can, and who comes later
-    /// tries again.
+    /// Has the server looked for again where nobody does any more: without the I/O thread nobody can.
     pub(super) fn see_to_probing(self: &Arc<Self>) {
         let outage = self.outages();
-        let is_probed = self.probed_outage.load(Ordering::Acquire) == outage;
-        if is_probed || self.probed_outage.swap(outage, Ordering::AcqRel) == outage {
-            return;
+        let is_left = self.left_outage.load(Ordering::Acquire) == outage;
+        // Not before the outage was told of, at whose end the first search begins.
+        if is_left && self.left_outage.swap(0, Ordering::AcqRel) == outage {
+            self.begin_probing();
         }
-        let health = Arc::downgrade(self);
-        let probe = Probe { health, outage };
+    }
+
+    fn begin_probing(self: &Arc<Self>) {
+        let probe = Probe {
+            health: Arc::downgrade(self),
+            outage: self.outages(),
+        };
+        // Without the I/O thread it is dropped.
         let _ = exec::spawn_on_io(async move { probe.until_back().await });
     }
 }
@@ -342,16 +348,11 @@ struct Probe {
     outage: u64,
 }
 
-/// Also where the I/O thread ends.
+/// Also where the I/O thread ends, or cannot be started.
 impl Drop for Probe {
     fn drop(&mut self) {
         if let Some(health) = self.health.upgrade() {
-            let (outage, none) = (self.outage, 0);
-            let (set, get) = (Ordering::AcqRel, Ordering::Relaxed);
-            // An error if there is another outage by now, which is looked after.
-            let _ = health
-                .probed_outage
-                .compare_exchange(outage, none, set, get);
+            health.left_outage.store(self.outage, Ordering::Release);
         }
     }
 }
