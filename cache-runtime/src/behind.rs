@@ -3,9 +3,12 @@
 //! It is the user's code, so it runs where the caller runs, on its runtime, and never on the I/O
 //! thread of this crate.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use crate::current::Inherited;
 use crate::exec;
@@ -17,24 +20,22 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     let refresh = Inherited::cache_only().scope(refresh);
-    match exec::runtime_of_user() {
-        Some(runtime) => drop(runtime.spawn(refresh)),
-        None => thread(move || drop(exec::wait(refresh))),
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(refresh)),
+        Err(_) => thread(move || drop(exec::wait(refresh))),
     }
 }
 
-/// Runs the refresh of a sync function behind its caller, where it may block: on a thread of the
-/// caller's runtime for that, or on one of its own.
+/// Runs the refresh of a sync function behind its caller, where it may block: on a thread of its own, inside
+/// of the caller's runtime. On a thread of that runtime it would keep the runtime from ending for as long as
+/// the source hangs, and a program from returning from `main`.
 pub fn behind_sync<R>(refresh: impl FnOnce() -> R + Send + 'static) {
-    let inherited = Inherited::cache_only();
-    let refresh = move || {
+    let (inherited, runtime) = (Inherited::cache_only(), Handle::try_current());
+    thread(move || {
         let _entered = inherited.enter();
+        let _inside = runtime.as_ref().map(Handle::enter);
         drop(refresh());
-    };
-    match exec::runtime_of_user() {
-        Some(runtime) => drop(runtime.spawn_blocking(refresh)),
-        None => thread(refresh),
-    }
+    });
 }
 
 /// Runs a load so that it goes on when its caller leaves; without a runtime it cannot.
@@ -45,22 +46,36 @@ where
     // Boxed here and not in the future, which would have room for it twice.
     let load = Box::pin(load);
     async move {
-        let Some(runtime) = exec::runtime_of_user() else {
+        let Ok(runtime) = Handle::try_current() else {
             return load.await;
         };
-        match runtime.spawn(Inherited::here().scope(load)).await {
-            Ok(returned) => returned,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // The runtime shuts down, and with it a caller that is one of its tasks. One that
-                // blocks its thread for the answer would wait for ever, and keep the runtime from
-                // ending; there is none to give, since the arguments are gone with the load.
-                Err(_) => {
-                    const UNTIL_TASKS_END: Duration = Duration::from_millis(100);
-                    exec::sleep(UNTIL_TASKS_END).await;
-                    panic!("the runtime was shut down while it ran a load with `detach`");
-                }
-            },
+        let given = Arc::new(Mutex::new(Some(load)));
+        let begun = given.clone();
+        let load = async move {
+            match take(&begun) {
+                Some(load) => load.await,
+                // Its caller took it, who does so only where this does not run.
+                None => pending().await,
+            }
+        };
+        let error = match runtime.spawn(Inherited::here().scope(load)).await {
+            Ok(returned) => return returned,
+            Err(error) => error,
+        };
+        // A runtime that had ended before has not begun it.
+        if let Some(load) = take(&given) {
+            return load.await;
+        }
+        match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime shuts down, and with it a caller that is one of its tasks. One that
+            // blocks its thread for the answer would wait for ever, and keep the runtime from
+            // ending; there is none to give, since the arguments are gone with the load.
+            Err(_) => {
+                const UNTIL_TASKS_END: Duration = Duration::from_millis(100);
+                exec::sleep(UNTIL_TASKS_END).await;
+                panic!("the runtime was shut down while it ran a load with `detach`");
+            }
         }
     }
 }
@@ -80,8 +95,11 @@ pub trait Owned {
 #[diagnostic::do_not_recommend]
 impl<T: Send + 'static> Owned for T {}
 
+fn take<T>(given: &Mutex<Option<T>>) -> Option<T> {
+    given.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 fn thread(work: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().name("cache-behind".to_owned());
     // Without a thread the work is dropped, and with it what it holds is given back.
-    let _ = thread.spawn(work);
+    let _ = exec::thread("cache-behind", work);
 }

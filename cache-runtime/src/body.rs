@@ -70,21 +70,21 @@ impl<F: Future + ?Sized> Body<F> {
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
         let _inside = self.loading.enter();
         let body = self.body.as_mut();
-        poll_as_leader(self.polls.as_ref(), context, |context| body.poll(context))
+        poll_as_leader(self.polls.as_mut(), context, |context| body.poll(context))
     }
 
     /// Polls what remains of the load after the body, if it leads a flight.
     pub(crate) fn poll_as_leader<T>(
-        &self,
+        &mut self,
         context: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        poll_as_leader(self.polls.as_ref(), context, poll)
+        poll_as_leader(self.polls.as_mut(), context, poll)
     }
 }
 
 fn poll_as_leader<T>(
-    polls: Option<&LeaderPolls>,
+    polls: Option<&mut LeaderPolls>,
     context: &mut Context<'_>,
     poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
 ) -> Poll<T> {

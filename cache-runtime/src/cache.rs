@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_redis::Pool;
@@ -65,6 +65,8 @@ struct Shared {
     listeners: Arc<Listeners>,
     closed: AtomicBool,
     allows_mocks: AtomicBool,
+    /// The process that uses it; none before the first use.
+    process: AtomicU32,
 }
 
 impl Cache {
@@ -137,6 +139,7 @@ impl Cache {
                 listeners,
                 closed: AtomicBool::new(false),
                 allows_mocks: AtomicBool::new(false),
+                process: AtomicU32::new(0),
             }),
         }
     }
@@ -238,7 +241,7 @@ impl Cache {
     /// # Errors
     /// Whatever keeps the server from answering, in particular a wrong password.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.open_or_closed()?;
+        self.here()?;
         self.shared.store.ping().await
     }
 
@@ -250,6 +253,9 @@ impl Cache {
     /// warning gives their number and their functions.
     pub async fn shutdown(&self) -> ShutdownReport {
         const LONGEST: Duration = Duration::from_secs(5);
+        if self.is_forked() {
+            return ShutdownReport::default();
+        }
         let (permits, board) = (self.shared.permits.clone(), self.shared.board.clone());
         let drained = async move {
             permits.drained().await;
@@ -299,7 +305,8 @@ impl Cache {
     }
 
     /// Calls `listener` with each step of each call, until the returned guard is dropped. It is
-    /// called where the step happens, so it should be quick.
+    /// called where the step happens, so it should be quick. It hears of the server's state on a thread of the
+    /// cache's own. A panic of it is caught.
     pub fn on_event(&self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Listening {
         self.shared.listeners.add(Arc::new(listener))
     }
@@ -361,6 +368,7 @@ impl Cache {
 
     /// The key as this cache has it, if it can be used.
     pub(crate) fn usable(&self, key: Key) -> Result<Key, Error> {
+        self.here()?;
         let key = key.under(self.prefix());
         self.check(&key)?;
         Ok(key)
@@ -436,6 +444,47 @@ impl Cache {
         self.shared.config.retry
     }
 
+    /// Whether a call of this thread can wait for the cache: not in a process that was forked since the cache
+    /// was used first, nor in a thread that is ending.
+    ///
+    /// For a store in memory only to be asked before something is waited for, since to ask takes longer than
+    /// half a hit.
+    pub(crate) fn can_wait(&self) -> bool {
+        !exec::is_ending() && !self.is_forked()
+    }
+
+    /// Whether this process is a fork of the one that used this cache first: it has the connections of that
+    /// one, which it must not use, and none of its threads.
+    fn is_forked(&self) -> bool {
+        let process = std::process::id();
+        let before = self.shared.process.load(Ordering::Relaxed);
+        if before != 0 {
+            return before != process;
+        }
+        let first =
+            self.shared
+                .process
+                .compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
+        first.is_err_and(|before| before != process)
+    }
+
+    /// Whether verbs can do their work here.
+    fn here(&self) -> Result<(), Error> {
+        if self.is_forked() {
+            return Err(Error::new(
+                ErrorKind::Closed,
+                "this process was forked from one that uses this cache; open another one here",
+            ));
+        }
+        if exec::is_ending() {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "this thread is ending, and can wait for nothing",
+            ));
+        }
+        self.open_or_closed()
+    }
+
     fn open_or_closed(&self) -> Result<(), Error> {
         if self.shared.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the cache was shut down"));
@@ -447,6 +496,16 @@ impl Cache {
 // A panic elsewhere cannot leave a cache half-changed: its locks are held over no user code.
 impl UnwindSafe for Cache {}
 impl RefUnwindSafe for Cache {}
+
+/// To end a connection in a fork would end it for the other process, too: they share what it is registered
+/// with. So it stays until the process ends.
+impl Drop for Cache {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.shared) == 1 && self.is_forked() {
+            std::mem::forget(self.shared.clone());
+        }
+    }
+}
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@
 //! which cache   the one entered, the function's own, the installed one, or none: run the body
 //! asked for     a companion or `invalidate(call)` may have asked for something else
 //! own body      a body that calls itself with the same key runs through
+//! can it wait   not in a fork, nor in a thread that is ending: run the body
 //! breaker       the server is known to be away: lead a flight and run the body, at once
 //! flight        somebody in this process loads this key: wait for what it gets
 //! store.get     a usable value: return it; a stale one: return it and refresh behind
@@ -35,6 +36,7 @@ use self::found::Found;
 use self::near::Watching;
 pub(crate) use self::near::near;
 use crate::address::{self, Flow, Report, Request, Seen};
+use crate::current::Current;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::exec;
@@ -120,7 +122,8 @@ fn begin(mut call: Call, flow: Flow) -> ControlFlow<Next, Box<Search>> {
         _ => None,
     };
     let uncached = matches!(request, Some(Request::Uncached));
-    let Some(cache) = cache.filter(|_| !uncached) else {
+    let can_wait = |cache: &Current| cache.is_in_memory() || cache.can_wait();
+    let Some(cache) = cache.filter(|cache| !uncached && can_wait(cache)) else {
         return looked(past(None, report));
     };
     let place = Place::new(cache, key, instance);
@@ -200,6 +203,9 @@ impl Search {
     pub(crate) async fn run(mut self: Box<Self>) -> Looked {
         // Two programs that cannot read each other's values would go on replacing them.
         const MOST_ROUNDS: u32 = 3;
+        if !self.place.cache.can_wait() {
+            return past(None, self.report);
+        }
         self.watching = None;
         self.place.begins();
         self.has_read();

@@ -47,7 +47,7 @@ pub enum ErrorKind {
     Ttl,
     /// The future or closure was no call of an annotated function, or more than one.
     NotCached,
-    /// The cache was shut down.
+    /// The cache was shut down, or this process was forked from the one that uses it.
     Closed,
 }
 

@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
+use crate::exec;
+use crate::guard;
 use crate::metrics;
 use crate::size::Sizes;
 use crate::tally::{Tally, Total};
@@ -208,9 +207,13 @@ impl Listeners {
             .clone();
         for listener in all {
             // A step may be told while a body's panic unwinds, where a second one would abort.
-            let told = catch_unwind(AssertUnwindSafe(|| listener(event)));
-            if told.is_err() {
-                tracing::error!("a listener of the cache panicked");
+            let told = guard::of_user(|| {
+                listener(event);
+                // It may be the last one to have it.
+                drop(listener);
+            });
+            if told.is_none() {
+                guard::of_user(|| tracing::error!("a listener of the cache panicked"));
             }
         }
     }
@@ -225,11 +228,7 @@ impl Listeners {
         }
         lock(&self.changes).push_back(kind);
         let all = self.clone();
-        let tell = move || all.tell_of_changes();
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(tell)),
-            Err(_) => tell(),
-        }
+        exec::always_aside(move || all.tell_of_changes());
     }
 }
 
@@ -262,6 +261,16 @@ impl Listeners {
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The last to have them may be the I/O thread.
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        let all = self.all.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !all.is_empty() {
+            exec::drop_of_user(std::mem::take(all));
+        }
+    }
 }
 
 impl fmt::Debug for Listeners {
@@ -304,18 +313,15 @@ mod tests {
     #[test]
     fn a_listener_whose_own_call_changes_something_hears_of_it_next() {
         let (tell, told) = std::sync::mpsc::channel();
-        // A thread without a runtime tells by itself.
-        std::thread::spawn(move || {
-            let listeners = Arc::<Listeners>::default();
-            let inside = Arc::downgrade(&listeners);
-            let _listening = listeners.add(Arc::new(move |event: &Event<'_>| {
-                if event.kind == EventKind::WritesSuspended {
-                    inside.upgrade().unwrap().change(EventKind::WritesResumed);
-                }
-                tell.send(event.kind).unwrap();
-            }));
-            listeners.change(EventKind::WritesSuspended);
-        });
+        let listeners = Arc::<Listeners>::default();
+        let inside = Arc::downgrade(&listeners);
+        let _listening = listeners.add(Arc::new(move |event: &Event<'_>| {
+            if event.kind == EventKind::WritesSuspended {
+                inside.upgrade().unwrap().change(EventKind::WritesResumed);
+            }
+            tell.send(event.kind).unwrap();
+        }));
+        listeners.change(EventKind::WritesSuspended);
         let next = || told.recv_timeout(Duration::from_secs(5));
         assert_eq!(next(), Ok(EventKind::WritesSuspended));
         assert_eq!(next(), Ok(EventKind::WritesResumed));

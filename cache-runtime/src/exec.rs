@@ -3,22 +3,28 @@
 //! Connections belong to the runtime that made them and die with it, and a caller's runtime may be
 //! gone tomorrow, may have a paused clock, or may not exist. So one thread of this crate, started on
 //! first use, does what cannot be done where the caller is: timers, what has no caller, and the
-//! talking to Redis of callers whose runtime cannot hold a connection.
+//! talking to Redis of callers whose runtime cannot hold a connection. No code of the user's runs on it.
 
+mod aside;
+mod ending;
 mod later;
+mod thread;
+mod wakers;
 
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, RuntimeFlavor};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
+pub(crate) use self::ending::is_ending;
 pub(crate) use self::later::{Later, later};
+pub(crate) use self::wakers::{Shielding, learn_that_of_task, of_leader, shielded};
 use crate::error::{Error, ErrorKind};
+use crate::guard;
 
 /// Runs `work` on the I/O thread, for at most `limit`. `None` if the limit passed first.
 ///
@@ -29,7 +35,7 @@ where
 {
     let handle = io_thread()?;
     let bounded = async move { tokio::time::timeout(limit, work).await.ok() };
-    handle.spawn(bounded).await.map_err(|cause| {
+    shielded(handle.spawn(bounded)).await.map_err(|cause| {
         Error::new(ErrorKind::Unavailable, "the I/O thread of the cache ended").because(cause)
     })
 }
@@ -41,14 +47,22 @@ pub(crate) fn spawn_on_io(work: impl Future<Output = ()> + Send + 'static) -> Re
 }
 
 /// Waits for at most `limit`, by a timer of the I/O thread: the caller's runtime may have none, or a
-/// paused clock. `None` if the limit passed first.
+/// paused clock. `None` if the limit passed first, or at once if there [is no timer](has_timer).
 pub(crate) async fn within<F: Future>(limit: Duration, wait: F) -> Option<F::Output> {
+    if is_ending() {
+        return None;
+    }
     let bounded = {
         // A timer belongs to the runtime that it is made in, whoever waits for it.
         let _inside = io_thread().ok()?.enter();
         tokio::time::timeout(limit, wait)
     };
-    bounded.await.ok()
+    shielded(bounded).await.ok()
+}
+
+/// Whether there is a timer to wait by. Who waits again and again must not without one.
+pub(crate) fn has_timer() -> bool {
+    !is_ending() && io_thread().is_ok()
 }
 
 /// The same for work that can go on without its caller: it is handed back if the limit passed first.
@@ -61,7 +75,7 @@ pub(crate) async fn before_or_back<T>(
     end: impl Future<Output = ()>,
     mut work: Work<T>,
 ) -> Result<T, Work<T>> {
-    until(end, work.as_mut()).await.ok_or(work)
+    shielded(until(end, work.as_mut())).await.ok_or(work)
 }
 
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -81,12 +95,15 @@ pub(crate) fn go_on(work: impl Future<Output = ()> + Send + 'static) {
 pub(crate) fn go_on_and_tell(work: impl Future<Output = ()> + Send + 'static) {
     match runtime_of_caller() {
         Some(runtime) => drop(runtime.spawn(work)),
-        None => {
-            if let Ok(runtime) = io_thread() {
-                runtime.spawn_blocking(move || wait(work));
-            }
-        }
+        // Without a thread the work is dropped, and with it what it holds is given back.
+        None => drop(thread("cache-behind", move || wait(work))),
     }
+}
+
+/// A thread that nobody waits for, not even the end of the process.
+pub(crate) fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map(drop)
 }
 
 /// Drops what is the user's.
@@ -94,24 +111,24 @@ pub(crate) fn drop_of_user<T: Send + 'static>(of_user: T) {
     aside(move || drop(of_user));
 }
 
-/// Runs what is the user's, who may block and take time in it: a destructor, or what a line of the log
-/// goes to. The I/O thread must not wait for it, and would wait for itself if it makes a call.
+/// Runs what is the user's, who may block, panic and take time in it: a waker, a destructor, or what a line of
+/// the log goes to. The I/O thread must not wait for it, and would wait for itself if it makes a call.
 pub(crate) fn aside(of_user: impl FnOnce() + Send + 'static) {
-    if IS_IO.get()
-        && let Ok(runtime) = io_thread()
+    if thread::is_current()
+        && let Some(io) = thread::running()
     {
-        runtime.spawn_blocking(of_user);
+        io.aside.run(&io.handle, Box::new(of_user));
     } else {
-        of_user();
+        guard::of_user(of_user);
     }
 }
 
-/// The runtime of the user's code that runs here: a destructor or a listener may be called on a thread
-/// of the I/O thread's own, and what the user's code begins there is none of that runtime's business.
-pub(crate) fn runtime_of_user() -> Option<Handle> {
-    let runtime = Handle::try_current().ok()?;
-    let is_ours = matches!(IO.get(), Some(Ok(io)) if io.id() == runtime.id());
-    (!is_ours).then_some(runtime)
+/// The same for what may take its time wherever it runs.
+pub(crate) fn always_aside(of_user: impl FnOnce() + Send + 'static) {
+    match thread::io() {
+        Ok(io) => io.aside.run(&io.handle, Box::new(of_user)),
+        Err(_) => drop(guard::of_user(of_user)),
+    }
 }
 
 /// The runtime of the caller, if it goes on while nobody waits for it.
@@ -166,7 +183,7 @@ pub(crate) fn wait<F: Future>(work: F) -> F::Output {
         let mut context = Context::from_waker(Waker::noop());
         match work.as_mut().poll(&mut context) {
             Poll::Ready(done) => done,
-            Poll::Pending => pollster::block_on(work),
+            Poll::Pending => wakers::block_on(work),
         }
     })
 }
@@ -179,7 +196,6 @@ pub(crate) fn waiting<T>(work: impl FnOnce() -> T) -> T {
 
 thread_local! {
     static WAITING: Cell<bool> = const { Cell::new(false) };
-    static IS_IO: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether this thread is blocked, or will be: then it may keep its runtime from doing anything, and
@@ -196,48 +212,6 @@ impl Drop for Waiting {
     }
 }
 
-static IO: OnceLock<Result<Handle, io::ErrorKind>> = OnceLock::new();
-
 fn io_thread() -> Result<&'static Handle, Error> {
-    IO.get_or_init(|| start().map_err(|cause| cause.kind()))
-        .as_ref()
-        .map_err(|kind| {
-            Error::new(
-                ErrorKind::Unavailable,
-                "the I/O thread of the cache cannot be started",
-            )
-            .because(io::Error::from(*kind))
-        })
-}
-
-fn start() -> io::Result<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let handle = runtime.handle().clone();
-    std::thread::Builder::new()
-        .name("cache-io".to_owned())
-        .spawn(move || {
-            IS_IO.set(true);
-            runtime.block_on(std::future::pending::<()>())
-        })?;
-    Ok(handle)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-
-    #[test]
-    fn a_runtime_is_the_users_unless_it_is_that_of_the_io_thread() {
-        assert!(runtime_of_user().is_none());
-        let (tell, told) = mpsc::channel();
-        let of_user = move || tell.send(runtime_of_user().is_some()).unwrap();
-        let runtime = Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async { of_user() });
-        assert_eq!(told.recv(), Ok(true));
-        // As a destructor or a listener is called.
-        io_thread().unwrap().spawn_blocking(of_user);
-        assert_eq!(told.recv(), Ok(false));
-    }
+    thread::io().map(|io| &io.handle)
 }

@@ -360,12 +360,8 @@ impl Drop for Load {
             exec::wait(giving_back)();
             return;
         }
-        // A listener may make calls of its own, which the I/O thread must not wait for. Without
-        // that thread the token expires.
-        let _ = exec::spawn_on_io(async move {
-            let tell = giving_back.await;
-            drop(tokio::task::spawn_blocking(tell));
-        });
+        // Without the I/O thread the token expires.
+        let _ = exec::spawn_on_io(async move { exec::aside(giving_back.await) });
     }
 }
 

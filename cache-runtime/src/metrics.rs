@@ -41,6 +41,8 @@ use ::metrics::{Counter, Gauge, Histogram};
 use self::nothing::{Counter, Gauge, Histogram};
 use crate::error::{Error, ErrorKind};
 use crate::event::{EventKind, KINDS};
+#[cfg(feature = "metrics")]
+use crate::{exec, guard};
 
 /// Calls by what answered them.
 pub const GETS: &str = "cache_gets_total";
@@ -100,11 +102,11 @@ impl OfFunction {
     }
 
     pub(crate) fn add(&self, kind: EventKind) {
-        self.steps[kind as usize].increment(1);
+        record(|| self.steps[kind as usize].increment(1));
     }
 
     pub(crate) fn loaded(&self, timer: &Timer) {
-        timer.record(&self.load_seconds);
+        record(|| timer.record(&self.load_seconds));
     }
 }
 
@@ -188,22 +190,24 @@ impl OfServer {
     }
 
     pub(crate) fn failed(&self, error: &Error) {
-        match error.kind() {
-            ErrorKind::Unavailable => self.unavailable.increment(1),
-            ErrorKind::Timeout => self.timeout.increment(1),
-            ErrorKind::Refused => self.refused.increment(1),
-            _ => {}
-        }
+        let counter = match error.kind() {
+            ErrorKind::Unavailable => &self.unavailable,
+            ErrorKind::Timeout => &self.timeout,
+            ErrorKind::Refused => &self.refused,
+            _ => return,
+        };
+        record_aside(counter, |counter| counter.increment(1));
     }
 
     pub(crate) fn changed(&self, kind: EventKind) {
-        match kind {
-            EventKind::Lost => self.breaker_open.set(1.0),
-            EventKind::Back => self.breaker_open.set(0.0),
-            EventKind::WritesSuspended => self.writes_suspended.set(1.0),
-            EventKind::WritesResumed => self.writes_suspended.set(0.0),
-            _ => {}
-        }
+        let (gauge, value) = match kind {
+            EventKind::Lost => (&self.breaker_open, 1.0),
+            EventKind::Back => (&self.breaker_open, 0.0),
+            EventKind::WritesSuspended => (&self.writes_suspended, 1.0),
+            EventKind::WritesResumed => (&self.writes_suspended, 0.0),
+            _ => return,
+        };
+        record_aside(gauge, move |gauge| gauge.set(value));
     }
 }
 
@@ -217,7 +221,7 @@ impl OfOwed {
     }
 
     pub(crate) fn set(&self, keys: usize) {
-        self.0.set(keys as f64);
+        record_aside(&self.0, move |gauge| gauge.set(keys as f64));
     }
 }
 
@@ -240,12 +244,14 @@ impl OfMemory {
     }
 
     pub(crate) fn holds(&self, entries: usize, bytes: u64) {
-        self.entries.set(entries as f64);
-        self.bytes.set(bytes as f64);
+        record(|| {
+            self.entries.set(entries as f64);
+            self.bytes.set(bytes as f64);
+        });
     }
 
     pub(crate) fn evicted(&self, entries: usize) {
-        self.evictions.increment(entries as u64);
+        record(|| self.evictions.increment(entries as u64));
     }
 }
 
@@ -258,21 +264,39 @@ fn labels(of: &[(&'static str, &str)]) -> Vec<::metrics::Label> {
 
 #[cfg(feature = "metrics")]
 fn counter(name: &'static str, of: &[(&'static str, &str)]) -> Counter {
-    ::metrics::counter!(name, labels(of))
+    guard::of_user(|| ::metrics::counter!(name, labels(of))).unwrap_or_else(Counter::noop)
 }
 
 #[cfg(feature = "metrics")]
 fn gauge(name: &'static str, of: &[(&'static str, &str)]) -> Gauge {
-    ::metrics::gauge!(name, labels(of))
+    guard::of_user(|| ::metrics::gauge!(name, labels(of))).unwrap_or_else(Gauge::noop)
 }
 
 #[cfg(feature = "metrics")]
 fn histogram(name: &'static str, of: &[(&'static str, &str)]) -> Histogram {
-    ::metrics::histogram!(name, labels(of))
+    guard::of_user(|| ::metrics::histogram!(name, labels(of))).unwrap_or_else(Histogram::noop)
+}
+
+/// Calls the recorder, which is the user's.
+#[cfg(feature = "metrics")]
+fn record(of_user: impl FnOnce()) {
+    guard::of_user(of_user);
+}
+
+/// The same for what the I/O thread counts.
+#[cfg(feature = "metrics")]
+fn record_aside<T: Clone + Send + 'static>(of: &T, record: impl FnOnce(&T) + Send + 'static) {
+    let of = of.clone();
+    exec::aside(move || record(&of));
 }
 
 #[cfg(feature = "metrics")]
 fn describe() {
+    guard::of_user(describe_all);
+}
+
+#[cfg(feature = "metrics")]
+fn describe_all() {
     use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!(GETS, "calls by what answered them");
     describe_counter!(WAITS, "times that a call waited for the load of another");
@@ -305,7 +329,7 @@ fn describe() {
 }
 
 #[cfg(not(feature = "metrics"))]
-use self::nothing::{counter, describe, gauge, histogram};
+use self::nothing::{counter, describe, gauge, histogram, record, record_aside};
 
 /// In the place of the `metrics` crate: nothing, which costs nothing.
 #[cfg(not(feature = "metrics"))]
@@ -342,4 +366,8 @@ mod nothing {
     }
 
     pub(super) fn describe() {}
+
+    pub(super) fn record(_: impl FnOnce()) {}
+
+    pub(super) fn record_aside<T>(_: &T, _: impl FnOnce(&T)) {}
 }

@@ -6,7 +6,7 @@
 //! then is tried again behind everybody's back.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::key::Key;
@@ -20,7 +20,6 @@ pub(crate) struct Owed {
     keys: Mutex<Keys>,
     /// Read on every call, so that nothing is locked while nothing is owed.
     count: AtomicUsize,
-    making_up: AtomicBool,
     meter: metrics::OfOwed,
 }
 
@@ -60,7 +59,6 @@ impl Owed {
         Self {
             keys: Mutex::default(),
             count: AtomicUsize::new(0),
-            making_up: AtomicBool::new(false),
             meter: metrics::OfOwed::new(cache),
         }
     }
@@ -74,7 +72,7 @@ impl Owed {
         keys.additions += 1;
         let addition = keys.additions;
         keys.added.insert(key.clone(), addition);
-        self.counted(&keys);
+        self.counted(keys);
         true
     }
 
@@ -108,21 +106,19 @@ impl Owed {
                 keys.added.remove(key);
             }
         }
-        self.counted(&keys);
+        self.counted(keys);
     }
 
-    /// Whether nobody makes up for it yet; then the caller does.
-    pub(crate) fn begin_making_up(&self) -> bool {
-        !self.making_up.swap(true, Ordering::AcqRel)
-    }
-
-    pub(crate) fn end_making_up(&self) {
-        self.making_up.store(false, Ordering::Release);
-    }
-
-    fn counted(&self, keys: &Keys) {
+    /// What counts them is the user's, so it is called without the lock, and again if the count changed since.
+    fn counted(&self, keys: MutexGuard<'_, Keys>) {
         self.count.store(keys.added.len(), Ordering::Release);
-        self.meter.set(keys.added.len());
+        drop(keys);
+        let mut counted = None;
+        while counted != Some(self.len()) {
+            let keys = self.len();
+            self.meter.set(keys);
+            counted = Some(keys);
+        }
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {

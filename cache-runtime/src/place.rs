@@ -59,7 +59,14 @@ impl Place {
 
     /// Whether the cache may be asked for this value, here and now.
     pub(crate) fn is_usable(&self) -> bool {
-        self.cache.check(&self.key).is_ok() && !self.cache.owed().contains(&self.key)
+        if self.cache.check(&self.key).is_err() {
+            return false;
+        }
+        let is_owed = self.cache.owed().contains(&self.key);
+        if is_owed {
+            self.cache.store().make_up();
+        }
+        !is_owed
     }
 
     /// A token that is about to be sent for this value.

@@ -9,11 +9,14 @@ mod cluster;
 mod coherence;
 mod deadlocks;
 mod edges;
+mod ending;
 #[cfg(feature = "testing")]
 mod failing;
 mod fence;
 mod fleet;
 mod foreign;
+mod foreign_code;
+mod forked;
 mod held;
 mod hidden;
 mod hung_bodies;
@@ -30,6 +33,7 @@ mod main_job;
 mod metrics;
 mod names;
 mod near;
+mod no_threads;
 #[cfg(feature = "cluster")]
 mod one_node;
 mod outage;
@@ -39,6 +43,7 @@ mod proxy;
 mod refusals;
 mod returns;
 mod rights;
+mod runtimes;
 #[path = "../scenarios/mod.rs"]
 #[allow(dead_code, reason = "the drills print the rest")]
 mod scenarios;

@@ -78,7 +78,7 @@ impl Search {
                     pause = (pause * 2).min(LONGEST);
                 }
             }
-            if self.patience().is_zero() {
+            if self.patience().is_zero() || !exec::has_timer() {
                 return Elsewhere::InVain;
             }
         }

@@ -38,7 +38,7 @@ impl Search {
                 None if piece == look_time && follower.has_stalled() => {
                     return Some(follower.supersede());
                 }
-                None if !self.patience().is_zero() => {}
+                None if !self.patience().is_zero() && exec::has_timer() => {}
                 followed => return followed,
             }
         }

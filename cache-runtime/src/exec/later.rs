@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Sleep, sleep};
 
-use super::io_thread;
-use crate::error::Error;
+use super::{io_thread, is_ending};
+use crate::error::{Error, ErrorKind};
 
 /// Runs `work` on the I/O thread from `delay` on, for as long as the returned value lives.
 ///
@@ -22,6 +22,9 @@ pub(crate) fn later(
     delay: Duration,
     work: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Later, Error> {
+    if is_ending() {
+        return Err(Error::new(ErrorKind::Unavailable, "the thread is ending"));
+    }
     let runtime = io_thread()?;
     let work = Arc::new(Work {
         runtime: runtime.clone(),

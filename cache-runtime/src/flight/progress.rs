@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 
 use super::Flight;
-use crate::exec;
+use crate::exec::{self, Shielding};
 
 /// The polls of a leader. Its own lock: a waker may be called under any other.
 #[derive(Debug, Default)]
@@ -161,6 +161,12 @@ impl Wake for Flight {
     }
 }
 
+// Not inlined, so that there is one table of its functions to be known by.
+#[inline(never)]
+fn waker(flight: Arc<Flight>) -> Waker {
+    exec::of_leader(Waker::from(flight))
+}
+
 /// A follower in the task of its leader, notified when that is woken.
 #[derive(Debug)]
 pub(super) struct Watcher(Arc<Flight>);
@@ -207,10 +213,11 @@ impl Drop for Watcher {
 }
 
 /// Polls what a leader does, and records that for its followers.
-#[derive(Clone, Debug)]
 pub(crate) struct LeaderPolls {
     flight: Arc<Flight>,
     leader: u32,
+    /// The waker of the leader is called by those who wake it, and under no lock of theirs.
+    shielding: Shielding,
 }
 
 impl LeaderPolls {
@@ -219,24 +226,27 @@ impl LeaderPolls {
         Self {
             leader: flight.progress.leader(),
             flight: flight.clone(),
+            shielding: Shielding::default(),
         }
     }
 
     pub(crate) fn poll<T>(
-        &self,
+        &mut self,
         context: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let progress = &self.flight.progress;
-        if !progress.begin_poll(self.leader, context.waker()) {
-            return poll(context);
-        }
-        let waker = Waker::from(self.flight.clone());
-        let polled = poll(&mut Context::from_waker(&waker));
-        if polled.is_pending() {
-            progress.is_pending(self.leader);
-        }
-        polled
+        let (flight, leader) = (&self.flight, self.leader);
+        self.shielding.poll(context, |context| {
+            if !flight.progress.begin_poll(leader, context.waker()) {
+                return poll(context);
+            }
+            let waker = waker(flight.clone());
+            let polled = poll(&mut Context::from_waker(&waker));
+            if polled.is_pending() {
+                flight.progress.is_pending(leader);
+            }
+            polled
+        })
     }
 
     pub(crate) fn run<F: Future>(self, leads: F) -> impl Future<Output = F::Output> {

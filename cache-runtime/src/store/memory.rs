@@ -1,13 +1,16 @@
 //! The store without a server: the same verbs in this process, bounded, with a clock that can be
 //! moved.
 
+mod locked;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use quick_cache::Weighter;
 use quick_cache::unsync;
 
+use self::locked::{Locked, Untold};
 use super::{Found, Invalidated, Leased, Left, Lock, Waited};
 use crate::key::Key;
 use crate::lease::Token;
@@ -17,6 +20,7 @@ use crate::metrics;
 pub(crate) struct Memory {
     // One lock makes every verb atomic, as a server's single thread does.
     entries: Mutex<Entries>,
+    meter: metrics::OfMemory,
     clock: Clock,
 }
 
@@ -44,7 +48,8 @@ impl Memory {
         const EXPECTED_ENTRY: u64 = 1024;
         let expected = usize::try_from(bytes / EXPECTED_ENTRY).unwrap_or(usize::MAX);
         Self {
-            entries: Mutex::new(Entries::new(expected, bytes, meter)),
+            entries: Mutex::new(Entries::new(expected, bytes)),
+            meter,
             clock: Clock::new(),
         }
     }
@@ -225,39 +230,54 @@ impl Memory {
         self.clock.advance(by);
     }
 
-    fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> Locked<'_> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked::new(self, entries)
+    }
+
+    /// Again if they changed since.
+    fn tell(&self, evicted: usize) {
+        self.meter.evicted(evicted);
+        let held = || {
+            let entries = self.entries();
+            (entries.map.len(), entries.map.weight())
+        };
+        let mut told = None;
+        loop {
+            let now = held();
+            if told == Some(now) {
+                return;
+            }
+            self.meter.holds(now.0, now.1);
+            told = Some(now);
+        }
     }
 }
 
 #[derive(Debug)]
 struct Entries {
     map: unsync::Cache<Key, Entry, ByBytes>,
-    meter: metrics::OfMemory,
+    untold: Untold,
 }
 
 impl Entries {
-    fn new(expected: usize, bytes: u64, meter: metrics::OfMemory) -> Self {
+    fn new(expected: usize, bytes: u64) -> Self {
         Self {
             map: unsync::Cache::with_weighter(expected, bytes, ByBytes),
-            meter,
+            untold: Untold::default(),
         }
     }
 
     fn insert(&mut self, key: Key, entry: Entry) {
         let with_it = self.map.len() + usize::from(!self.map.contains_key(&key));
         self.map.insert(key, entry);
-        self.meter.evicted(with_it - self.map.len());
-        self.weighed();
+        self.untold.evicted += with_it - self.map.len();
+        self.untold.is_changed = true;
     }
 
     fn remove(&mut self, key: &Key) {
         self.map.remove(key);
-        self.weighed();
-    }
-
-    fn weighed(&self) {
-        self.meter.holds(self.map.len(), self.map.weight());
+        self.untold.is_changed = true;
     }
 }
 

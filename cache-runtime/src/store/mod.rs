@@ -227,6 +227,14 @@ impl Store {
         removed
     }
 
+    /// Sees to it that what is owed is delivered, where nobody could be found for it.
+    pub(crate) fn make_up(&self) {
+        if let Self::Redis(redis) = self {
+            // Without the I/O thread: who comes later tries again.
+            let _ = redis.make_up();
+        }
+    }
+
     /// Remembers that it has yet to be removed.
     pub(crate) fn owe(&self, key: &Key) {
         // An error if more is owed than can be remembered.

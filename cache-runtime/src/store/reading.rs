@@ -11,7 +11,7 @@ use crate::error::Error;
 pub(crate) enum Reading<'a> {
     /// Nothing needed to be waited for; taken when it is polled.
     Now(Option<Result<Found, Error>>),
-    Together(redis::Get<'a>),
+    Together(redis::AtHome<redis::Get<'a>>),
     Boxed(Pin<Box<dyn Future<Output = Result<Found, Error>> + Send + 'a>>),
 }
 

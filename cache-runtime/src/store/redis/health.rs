@@ -40,6 +40,8 @@ pub(super) struct Health {
     demotions: AtomicU64,
     /// How often a connection was found silent.
     suspicions: AtomicU64,
+    /// The outage whose end nobody looks for any more.
+    left_outage: AtomicU64,
     forbids_reads: AtomicBool,
     closed: AtomicBool,
     near: Arc<Near>,
@@ -64,6 +66,7 @@ impl Health {
             a_node_refused: AtomicBool::new(false),
             demotions: AtomicU64::new(0),
             suspicions: AtomicU64::new(0),
+            left_outage: AtomicU64::new(0),
             forbids_reads: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             near: near.clone(),
@@ -78,10 +81,11 @@ impl Health {
     }
 
     /// An error if nobody should ask the server: the one that it was last seen with.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(self: &Arc<Self>) -> Result<(), Error> {
         if !self.is_away() {
             return Ok(());
         }
+        self.see_to_probing();
         Err(self.why().unwrap_or_else(away))
     }
 
@@ -330,33 +334,69 @@ struct Probing<'a>(&'a Arc<Health>);
 
 impl Drop for Probing<'_> {
     fn drop(&mut self) {
-        let Self(health) = self;
-        // Without the I/O thread nothing could be asked anyway.
-        let _ = exec::spawn_on_io(probe_until_back(Arc::downgrade(health), health.outages()));
+        self.0.begin_probing();
     }
 }
 
-/// Ends with the outage, and with the cache.
-async fn probe_until_back(health: Weak<Health>, outage: u64) {
-    let next = |health: &Health| jittered(health.breaker.next_probe());
-    let Some(mut pause) = health.upgrade().map(|health| next(&health)) else {
-        return;
-    };
-    loop {
-        tokio::time::sleep(pause).await;
-        let Some(health) = health.upgrade() else {
+impl Health {
+    /// Has the server looked for again where nobody does any more: without the I/O thread nobody can.
+    pub(super) fn see_to_probing(self: &Arc<Self>) {
+        let outage = self.outages();
+        let is_left = self.left_outage.load(Ordering::Acquire) == outage;
+        // Not before the outage was told of, at whose end the first search begins.
+        if is_left && self.left_outage.swap(0, Ordering::AcqRel) == outage {
+            self.begin_probing();
+        }
+    }
+
+    fn begin_probing(self: &Arc<Self>) {
+        let probe = Probe {
+            health: Arc::downgrade(self),
+            outage: self.outages(),
+        };
+        // Without the I/O thread it is dropped.
+        let _ = exec::spawn_on_io(async move { probe.until_back().await });
+    }
+}
+
+/// The search for the server in one outage.
+struct Probe {
+    health: Weak<Health>,
+    outage: u64,
+}
+
+/// Also where the I/O thread ends, or cannot be started.
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if let Some(health) = self.health.upgrade() {
+            health.left_outage.store(self.outage, Ordering::Release);
+        }
+    }
+}
+
+impl Probe {
+    /// Ends with the outage, and with the cache.
+    async fn until_back(&self) {
+        let next = |health: &Health| jittered(health.breaker.next_probe());
+        let Some(mut pause) = self.health.upgrade().map(|health| next(&health)) else {
             return;
         };
-        let is_over = !health.is_away() || health.outages() != outage;
-        if is_over || health.closed.load(Ordering::Relaxed) {
-            return;
+        loop {
+            tokio::time::sleep(pause).await;
+            let Some(health) = self.health.upgrade() else {
+                return;
+            };
+            let is_over = !health.is_away() || health.outages() != self.outage;
+            if is_over || health.closed.load(Ordering::Relaxed) {
+                return;
+            }
+            let began = Instant::now();
+            // What came of it is known to the breaker.
+            let _ = health.probe().await;
+            pause = next(&health)
+                .saturating_sub(began.elapsed())
+                .max(SHORTEST_PAUSE);
         }
-        let began = Instant::now();
-        // What came of it is known to the breaker.
-        let _ = health.probe().await;
-        pause = next(&health)
-            .saturating_sub(began.elapsed())
-            .max(SHORTEST_PAUSE);
     }
 }
 

@@ -22,6 +22,7 @@ use super::connect::Connector;
 use super::debts::Debts;
 use super::failure::late;
 use super::health::Health;
+use super::home::{AtHome, Home};
 use super::lane::{Again, Lane};
 use super::link::{Carries, Link};
 use super::lone::Lone;
@@ -37,7 +38,7 @@ type ByRuntime = Mutex<HashMap<Id, Arc<Bundle>>>;
 
 pub(super) struct Lanes {
     number: u64,
-    make: Box<dyn Fn() -> Bundle + Send + Sync>,
+    make: Box<dyn Fn(Option<Arc<Home>>) -> Bundle + Send + Sync>,
     health: Arc<Health>,
     /// Bounds all that one call here does, connecting included.
     limit: Duration,
@@ -54,11 +55,18 @@ struct Bundle {
     reads: Arc<Reads>,
     large: Arc<Reads>,
     suits: AtomicU8,
+    /// Where they are used by callers themselves.
+    home: Option<Arc<Home>>,
     /// Watches for the end of the runtime.
     watch: OnceLock<AbortHandle>,
 }
 
 impl Bundle {
+    /// A future of these lanes, for one of those callers.
+    fn at_home<F>(&self, inside: F) -> Option<AtHome<F>> {
+        Some(self.home.clone()?.run(inside))
+    }
+
     fn close(&self) {
         self.writes.close();
         self.reads.close();
@@ -121,17 +129,18 @@ impl Lanes {
             let link = Link::new(connector.clone(), health, debts, carries);
             Arc::new(Lane::new(link, connector.response_timeout()))
         };
-        let make = move || Bundle {
+        let make = move |home| Bundle {
             writes: lane(Carries::Small),
             reads: Arc::new(Reads::new(lane(Carries::Small), lone(), limit)),
             large: Arc::new(Reads::new(lane(Carries::Large), None, limit)),
             suits: AtomicU8::new(UNKNOWN),
+            home,
             watch: OnceLock::new(),
         };
         static LANES: AtomicU64 = AtomicU64::new(0);
         Self {
             number: LANES.fetch_add(1, Ordering::Relaxed),
-            io: Arc::new(make()),
+            io: Arc::new(make(None)),
             threads,
             make: Box::new(make),
             health: health.clone(),
@@ -155,15 +164,19 @@ impl Lanes {
                 Read::Elsewhere(_) => {}
             }
         }
-        match self.last() {
-            Some(bundle) => Reading::Together(bundle.to_read(wanted.size).get(wanted)),
+        let together =
+            |bundle: Arc<Bundle>| bundle.at_home(bundle.to_read(wanted.size).get(wanted));
+        match self.last().and_then(together) {
+            Some(get) => Reading::Together(get),
             None => Reading::Boxed(Box::pin(self.get_at_first(wanted))),
         }
     }
 
     async fn get_at_first(&self, wanted: Wanted<'_>) -> Result<Found, Error> {
-        if let Some(bundle) = self.of_caller().await {
-            return bundle.to_read(wanted.size).get(wanted).await;
+        if let Some(bundle) = self.of_caller().await
+            && let Some(get) = bundle.at_home(bundle.to_read(wanted.size).get(wanted))
+        {
+            return get.await;
         }
         let reads = self.io.to_read(wanted.size).clone();
         let (name, Wanted { left, size, .. }) = (wanted.name.to_string(), wanted);
@@ -193,7 +206,10 @@ impl Lanes {
         self.health.check()?;
         if let Some(bundle) = self.of_caller().await {
             let lane = bundle.to_write(&commands);
-            return lane.send(&commands, again, &mut lane.deadline()).await;
+            let mut deadline = lane.deadline();
+            if let Some(send) = bundle.at_home(lane.send(&commands, again, &mut deadline)) {
+                return send.await;
+            }
         }
         let io = self.io.clone();
         let sending = exec::on_io(self.limit, async move {
@@ -286,7 +302,7 @@ impl Lanes {
             if let Some(bundle) = by_runtime.get(&id) {
                 return Some(bundle.clone());
             }
-            let bundle = Arc::new((self.make)());
+            let bundle = Arc::new((self.make)(Some(Home::new(runtime.clone()))));
             by_runtime.insert(id, bundle.clone());
             bundle
         };
@@ -294,11 +310,13 @@ impl Lanes {
             by_runtime: Arc::downgrade(&self.by_runtime),
             id,
             bundle: Arc::downgrade(&bundle),
+            home: bundle.home.clone(),
         };
         // Dropped by the runtime when it ends, and the entry with it: in this very call if it is
         // ending, so the lock is not held here.
         let watch = runtime.spawn(async move {
             let _entry = entry;
+            exec::learn_that_of_task().await;
             std::future::pending::<()>().await;
         });
         // It is new, so nothing was set before.
@@ -327,10 +345,12 @@ struct Entry {
     by_runtime: Weak<ByRuntime>,
     id: Id,
     bundle: Weak<Bundle>,
+    home: Option<Arc<Home>>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        self.home.iter().for_each(|home| home.ends());
         let Some(by_runtime) = self.by_runtime.upgrade() else {
             return;
         };

@@ -9,6 +9,7 @@ mod debts;
 mod exclusive;
 mod failure;
 mod health;
+mod home;
 mod lane;
 mod lanes;
 mod link;
@@ -24,11 +25,13 @@ mod script;
 mod threads;
 mod tokens;
 mod tracking;
+mod turn;
 mod watched;
 mod writes;
 
 use std::error::Error as _;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value, cmd};
@@ -41,10 +44,12 @@ use self::debts::Debts;
 use self::exclusive::Exclusive;
 use self::failure::{is_for_now, late, read, told, unfit};
 use self::health::Health;
+pub(super) use self::home::AtHome;
 use self::lane::Again;
 use self::lanes::Lanes;
 pub(super) use self::reads::Get;
 use self::tracking::Tracking;
+use self::turn::Turn;
 use self::watched::Watched;
 use super::{Invalidated, Reading};
 use crate::config::Config;
@@ -69,6 +74,7 @@ pub(crate) struct Redis {
     near: Arc<Near>,
     health: Arc<Health>,
     owed: Arc<Owed>,
+    is_making_up: Arc<AtomicBool>,
     server: Server,
     watched: Arc<Watched>,
 }
@@ -102,6 +108,7 @@ impl Redis {
             near: near.clone(),
             health,
             owed: owed.clone(),
+            is_making_up: Arc::default(),
             server: Server::default(),
             watched,
         })
@@ -118,7 +125,11 @@ impl Redis {
 
     /// Whether asking would be in vain.
     pub(crate) fn is_away(&self) -> bool {
-        self.health.is_away()
+        let is_away = self.health.is_away();
+        if is_away {
+            self.health.see_to_probing();
+        }
+        is_away
     }
 
     pub(crate) fn takes_writes(&self) -> bool {
@@ -219,7 +230,8 @@ impl Redis {
             return Err(error);
         }
         self.meter().failed(&error);
-        self.make_up();
+        // Without anybody to deliver it, it is an error, and pending all the same.
+        self.make_up()?;
         Ok(Invalidated::Queued)
     }
 
@@ -279,11 +291,15 @@ impl Redis {
     }
 
     /// Until nothing is owed any more, tries again and again behind everybody's back.
-    fn make_up(&self) {
-        if !self.owed.begin_making_up() {
-            return;
-        }
+    ///
+    /// # Errors
+    /// Without the I/O thread. Then it is tried again by the next call that meets such a key.
+    pub(crate) fn make_up(&self) -> Result<(), Error> {
+        let Some(mut turn) = Turn::begin(&self.is_making_up) else {
+            return Ok(());
+        };
         let (lane, owed) = (Arc::downgrade(self.lanes.io()), self.owed.clone());
+        let is_making_up = self.is_making_up.clone();
         let making_up = async move {
             let mut pause = Duration::from_millis(50);
             loop {
@@ -296,17 +312,17 @@ impl Redis {
                 // An error is one more reason to try again.
                 let _ = lane.settle().await;
                 if owed.is_empty() {
-                    owed.end_making_up();
+                    drop(turn);
                     // Something may have come between the look and the end.
-                    if owed.is_empty() || !owed.begin_making_up() {
+                    let again = (!owed.is_empty()).then(|| Turn::begin(&is_making_up));
+                    let Some(next) = again.flatten() else {
                         return;
-                    }
+                    };
+                    turn = next;
                 }
             }
         };
-        if exec::spawn_on_io(making_up).is_err() {
-            self.owed.end_making_up();
-        }
+        exec::spawn_on_io(making_up)
     }
 
     fn name(&self, key: &Key) -> String {

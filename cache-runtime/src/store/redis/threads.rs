@@ -13,10 +13,11 @@ mod batch;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::{RedisError, RedisResult, Value};
+use tokio::sync::oneshot;
 
 use self::batch::{Batch, Open, Others};
 use super::connect::{Blocking, Connector};
@@ -208,28 +209,39 @@ impl Threads {
         }
         let threads = Arc::downgrade(self);
         let connecting = async move {
-            let connect = move || threads.upgrade().and_then(|threads| threads.connect());
-            // It ends only with the process, or by a panic of a library: then the lanes remain.
-            let connecting = tokio::task::spawn_blocking(connect).await;
-            if let Ok(Some(threads)) = connecting {
+            let (tell, told) = oneshot::channel();
+            let of_thread = threads.clone();
+            let connect = move || {
+                let may_try_again = of_thread.upgrade().is_none_or(|threads| threads.connect());
+                let _ = tell.send(may_try_again);
+            };
+            // An error if there is no thread to be had, or a library panicked on it.
+            let connecting = match exec::thread("cache-connect", connect) {
+                Ok(()) => told.await.unwrap_or(true),
+                Err(_) => true,
+            };
+            if connecting {
                 tokio::time::sleep(PAUSE).await;
-                if let Some(threads) = Weak::upgrade(&threads) {
+                if let Some(threads) = threads.upgrade() {
                     threads.connecting.store(false, Ordering::Release);
                 }
             }
         };
-        // Without the I/O thread there are no lanes either.
-        let _ = exec::spawn_on_io(connecting);
+        if exec::spawn_on_io(connecting).is_err() {
+            self.connecting.store(false, Ordering::Release);
+        }
     }
 
-    /// Connects; afterwards, another may be tried for. None where threads read by way of the lanes from now
-    /// on.
-    fn connect(self: &Arc<Self>) -> Option<Weak<Self>> {
+    /// Connects. Whether it may be tried again afterwards: else threads read by way of the lanes from now on.
+    fn connect(&self) -> bool {
         if self.queue().closed {
-            return None;
+            return false;
         }
         let as_of = self.health.as_of();
-        match self.connector.connect_blocking()? {
+        let Some(connected) = self.connector.connect_blocking() else {
+            return false;
+        };
+        match connected {
             Ok(connection) => {
                 let held = Box::new(Held {
                     connection,
@@ -240,7 +252,7 @@ impl Threads {
             }
             Err(error) => trace(&error),
         }
-        Some(Arc::downgrade(self))
+        true
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -258,7 +270,8 @@ fn found(json: Option<Vec<u8>>, asked: Instant) -> Found {
 
 /// The lanes see the same server and say what is the matter with it.
 fn trace(error: &RedisError) {
-    tracing::debug!(code = error.code(), "a connection for threads was not made");
+    let code = error.code().map(str::to_owned);
+    exec::aside(move || tracing::debug!(code, "a connection for threads was not made"));
 }
 
 /// The lead. It is handed on, whatever happens to who has it.

@@ -183,8 +183,9 @@ async fn try_until_found(link: Weak<Link>, tell: watch::Sender<Outcome>, hurry: 
                 if failed {
                     state.live = None;
                 }
-                tell.send_replace(Some(outcome));
             }
+            // Without the lock: it wakes callers.
+            tell.send_replace(Some(outcome));
             if failed {
                 link.lose_track();
             }
