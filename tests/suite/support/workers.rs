@@ -152,6 +152,7 @@ impl Fleet {
     }
 
     /// The ids of the processes.
+    #[allow(dead_code, reason = "the drills use it")]
     pub fn processes(&self) -> impl Iterator<Item = u32> {
         self.0.iter().map(|worker| worker.child.id())
     }

@@ -214,10 +214,11 @@ fn lacks_tls(error: &RedisError) -> bool {
 
 /// Of SELECT, at the beginning of a connection.
 fn is_about_the_database(error: &RedisError) -> bool {
-    is_mistake(error, |text| {
-        // The second one by a cluster, where that has only database 0.
-        text == "DB index is out of range" || text.starts_with("SELECT is not allowed")
-    })
+    /// By a cluster that has only database 0.
+    const OF_CLUSTER: &str = "SELECT is not allowed in cluster mode";
+    let is_of_server = |text: &str| text == "DB index is out of range" || text == OF_CLUSTER;
+    // Of all nodes together there is no code.
+    is_mistake(error, is_of_server) || error.kind() == Kind::Io && says(error, OF_CLUSTER)
 }
 
 /// Where a server has no code for what it says.
