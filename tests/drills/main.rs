@@ -5,6 +5,7 @@
 //! cargo test --release --test drills -- freeze oom           those whose name holds one of the words
 //! cargo test --release --test drills -- soak                 ten minutes of random faults
 //! cargo test --release --test drills -- soak --seconds 60
+//! cargo test --release --test drills -- soak --cluster   the same on a cluster whose slots move
 //! ```
 //!
 //! Those of a cluster and of sentinels need `--all-features`.
@@ -109,7 +110,7 @@ fn main() -> ExitCode {
     let log = Log::start();
     let mut report = Report::default();
     if arguments.first().is_some_and(|word| word == "soak") {
-        soak::soak(&mut report, soak_length(&arguments));
+        soak::soak(&mut report, soak_length(&arguments), world(&arguments));
     } else {
         report.head();
         let is_asked_for = |name: &str| {
@@ -125,6 +126,16 @@ fn main() -> ExitCode {
     match report.end() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    }
+}
+
+fn world(arguments: &[String]) -> soak::World {
+    match arguments.iter().any(|word| word == "--cluster") {
+        false => soak::World::single(),
+        #[cfg(feature = "cluster")]
+        true => soak::World::cluster(),
+        #[cfg(not(feature = "cluster"))]
+        true => panic!("`--cluster` needs `--all-features`"),
     }
 }
 

@@ -1,58 +1,28 @@
 //! Random faults for minutes, under async and sync callers and a writer that invalidates: no error,
 //! no value older than its invalidation, no call later than by one deadline, and nothing that grows.
+//! Some callers leave half way; some bodies, values and wakers panic.
 
 mod slowest;
+mod source;
+mod world;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, blocking, observe, read_through};
+use cache_runtime::Cache;
 
 use self::slowest::Slowest;
-use crate::proxy::{self, Proxy};
+use self::source::{BODIES, CALLS, KEYS, LEFT, PANICS, THINKS, WRONG};
+pub use self::world::World;
+use crate::proxy;
 use crate::report::{DEADLINE, Report, SLACK, millis};
-use crate::support::{Server, runtime};
+use crate::support::runtime;
 
-const KEYS: usize = 300;
 const ASYNC_CALLERS: usize = 64;
 const SYNC_CALLERS: usize = 16;
-const THINKS: Duration = Duration::from_millis(2);
-const RESTS: Duration = Duration::from_millis(5);
-
-/// The source: a version of each key, and the oldest that a call may still be handed.
-static VERSIONS: [AtomicU64; KEYS] = [const { AtomicU64::new(0) }; KEYS];
-static FLOORS: [AtomicU64; KEYS] = [const { AtomicU64::new(0) }; KEYS];
-static CALLS: AtomicU64 = AtomicU64::new(0);
-static BODIES: AtomicU64 = AtomicU64::new(0);
-static WRONG: AtomicU64 = AtomicU64::new(0);
-
-fn read(key: usize) -> (usize, u64) {
-    BODIES.fetch_add(1, SeqCst);
-    (key, VERSIONS[key].load(SeqCst))
-}
-
-#[read_through(name = "soak", ttl = 5)]
-async fn load(key: usize) -> (usize, u64) {
-    let found = read(key);
-    tokio::time::sleep(THINKS).await;
-    found
-}
-
-#[read_through(name = "soak", ttl = 5)]
-fn load_sync(key: usize) -> (usize, u64) {
-    let found = read(key);
-    sleep(THINKS);
-    found
-}
-
-fn check(key: usize, floor: u64, found: (usize, u64)) {
-    CALLS.fetch_add(1, SeqCst);
-    if found.0 != key || found.1 < floor {
-        WRONG.fetch_add(1, SeqCst);
-    }
-}
+const RESTS: Duration = Duration::from_millis(2);
 
 /// Kilobytes that an allocator may keep of what each fault takes for a moment: commands that are given
 /// back, by as many tasks as there were callers. It was seen to keep 7 MB, 15 MB in a build for
@@ -77,7 +47,7 @@ struct Size {
 }
 
 impl Size {
-    fn of_this_process(proxy: &Proxy) -> Self {
+    fn of_this_process(world: &World) -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = resident.and_then(|line| line.split_whitespace().next()?.parse().ok());
@@ -96,7 +66,7 @@ impl Size {
             threads: names
                 .filter(|name| name.trim_end() != proxy::THREAD)
                 .count(),
-            sockets: sockets.saturating_sub(2 * proxy.connections()),
+            sockets: sockets.saturating_sub(world.sockets_of_proxy()),
         }
     }
 
@@ -109,13 +79,11 @@ impl Size {
     }
 }
 
-pub fn soak(report: &mut Report, length: Duration) {
+pub fn soak(report: &mut Report, length: Duration, mut world: World) {
     let seed = fastrand::u64(..);
     println!("soak of {length:?} with seed {seed}");
     fastrand::seed(seed);
-    let mut server = Server::start();
-    let proxy = Proxy::before(server.port());
-    let cache = Cache::open(&proxy.url()).unwrap();
+    let cache = Cache::open(&world.url()).unwrap();
     let (slowest, _listening) = Slowest::of(&cache);
     let stop = Arc::<AtomicBool>::default();
     let runtime = runtime();
@@ -125,11 +93,10 @@ pub fn soak(report: &mut Report, length: Duration) {
         runtime.spawn(cache.scope(async move {
             let mut late = Duration::ZERO;
             while !stop.load(SeqCst) {
-                let key = fastrand::usize(..KEYS);
-                let (floor, began) = (FLOORS[key].load(SeqCst), Instant::now());
-                let (found, seen) = observe(load(key)).await;
-                check(key, floor, found);
-                slowest.ended("async", key, began, seen);
+                let (key, began) = (fastrand::usize(..KEYS), Instant::now());
+                if let Some(seen) = source::call(key).await {
+                    slowest.ended("async", key, began, seen);
+                }
                 let began = Instant::now();
                 tokio::time::sleep(RESTS).await;
                 late = late.max(began.elapsed());
@@ -144,11 +111,10 @@ pub fn soak(report: &mut Report, length: Duration) {
             let _inside = cache.enter();
             let mut late = Duration::ZERO;
             while !stop.load(SeqCst) {
-                let key = fastrand::usize(..KEYS);
-                let (floor, began) = (FLOORS[key].load(SeqCst), Instant::now());
-                let (found, seen) = blocking::observe(|| load_sync(key));
-                check(key, floor, found);
-                slowest.ended("sync", key, began, seen);
+                let (key, began) = (fastrand::usize(..KEYS), Instant::now());
+                if let Some(seen) = source::call_sync(key) {
+                    slowest.ended("sync", key, began, seen);
+                }
                 let began = Instant::now();
                 sleep(RESTS);
                 late = late.max(began.elapsed());
@@ -160,11 +126,7 @@ pub fn soak(report: &mut Report, length: Duration) {
     let of_writer = stop.clone();
     let writer = runtime.spawn(cache.scope(async move {
         while !of_writer.load(SeqCst) {
-            let key = fastrand::usize(..KEYS);
-            let version = VERSIONS[key].fetch_add(1, SeqCst) + 1;
-            if load::invalidate(key).await.is_ok() {
-                FLOORS[key].fetch_max(version, SeqCst);
-            }
+            source::change(fastrand::usize(..KEYS)).await;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }));
@@ -172,23 +134,24 @@ pub fn soak(report: &mut Report, length: Duration) {
     let began = Instant::now();
     let (mut warm, mut later) = (Size::default(), Size::default());
     let mut faults = 0;
+    let names = world.faults();
     while began.elapsed() < length {
         // First each of them once, so that what they take at most is known when it is warm.
-        let which = if faults < FAULTS {
-            faults
-        } else {
-            fastrand::u32(..FAULTS)
+        let name = match names.get(faults) {
+            Some(name) => name,
+            None => names[fastrand::usize(..names.len())],
         };
-        let what = fault(which, &mut server, &proxy, &slowest);
+        slowest.fault(name);
+        world.make(name);
         faults += 1;
         sleep(Duration::from_millis(fastrand::u64(200..1200)));
-        let size = Size::of_this_process(&proxy);
+        let size = Size::of_this_process(&world);
         let is_warm = began.elapsed() > length / 3;
         let so_far = if is_warm { &mut later } else { &mut warm };
         *so_far = so_far.max(size);
         if faults % 20 == 0 {
             println!(
-                "{:4} s  {} calls, {size:?}, last {what}",
+                "{:4} s  {} calls, {size:?}, last {name}",
                 began.elapsed().as_secs(),
                 CALLS.load(SeqCst)
             );
@@ -216,12 +179,15 @@ pub fn soak(report: &mut Report, length: Duration) {
         "soak",
         "0 errors, 0 wrong; worst <= deadline + body + machine; nothing grows, no load is left",
         &format!(
-            "{faults} faults, {} outages; {} calls, {} bodies; {panicked} errors, {wrong} wrong; \
+            "{faults} faults, {} outages; {} calls, {} bodies, {} panics on purpose, {} callers left; \
+             {panicked} errors, {wrong} wrong; \
              worst {}, of who waited for another {}, a rest was late by {}; warm {warm:?}, \
              later {later:?}; ended in {}",
             stats.server().outages,
             CALLS.load(SeqCst),
             BODIES.load(SeqCst),
+            PANICS.load(SeqCst),
+            LEFT.load(SeqCst),
             millis(worst),
             millis(worst_joined),
             millis(machine),
@@ -237,80 +203,4 @@ pub fn soak(report: &mut Report, length: Duration) {
             && later.threads <= warm.threads + OF_REPLACEMENTS + SYNC_CALLERS
             && later.sockets <= warm.sockets + OF_REPLACEMENTS,
     );
-}
-
-const FAULTS: u32 = 12;
-
-const NAMES: [&str; FAULTS as usize] = [
-    "kill",
-    "freeze",
-    "black hole",
-    "slow",
-    "cut",
-    "junk on the wire",
-    "FLUSHALL",
-    "CLIENT KILL",
-    "full",
-    "CLIENT PAUSE",
-    "SCRIPT FLUSH",
-    "drip",
-];
-
-/// Makes a fault and ends it again. What it is called.
-fn fault(which: u32, server: &mut Server, proxy: &Proxy, slowest: &Slowest) -> &'static str {
-    let name = NAMES[which as usize];
-    slowest.fault(name);
-    let a_while = Duration::from_millis(fastrand::u64(100..1000));
-    match which {
-        0 => {
-            server.kill();
-            sleep(a_while);
-            server.restart();
-        }
-        1 => {
-            server.freeze();
-            sleep(a_while);
-            server.thaw();
-        }
-        2 => {
-            proxy.swallow();
-        }
-        3 => {
-            proxy.delay(a_while / 5);
-            sleep(a_while);
-            proxy.delay(Duration::ZERO);
-        }
-        4 => {
-            proxy.cut();
-        }
-        5 => {
-            proxy.corrupt(true);
-            sleep(a_while / 4);
-            proxy.corrupt(false);
-        }
-        6 => {
-            server.cli(&["FLUSHALL"]);
-        }
-        7 => {
-            server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
-        }
-        8 => {
-            server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-            sleep(a_while);
-            server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
-        }
-        9 => {
-            server.cli(&["CLIENT", "PAUSE", &a_while.as_millis().to_string()]);
-        }
-        10 => {
-            server.cli(&["SCRIPT", "FLUSH"]);
-        }
-        _ => {
-            // So that what is small comes in several pieces, too.
-            proxy.drip(8, a_while / 20);
-            sleep(a_while);
-            proxy.flow();
-        }
-    }
-    name
 }
