@@ -37,7 +37,7 @@ use self::near::Watching;
 pub(crate) use self::near::near;
 use crate::address::{self, Flow, Report, Request, Seen};
 use crate::current::Current;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::EventKind;
 use crate::exec;
 use crate::flight::{Boarded, Followed, Hurry};
@@ -275,14 +275,15 @@ impl Search {
     fn stored(&mut self, read: Result<Stored, Error>) -> Option<(Vec<u8>, Left)> {
         let stored = match read {
             Ok(stored) => stored,
-            // The lease is asked for, and finds a value that is stored.
-            Err(error) if error.is_unsent() => {
-                self.left = Duration::ZERO;
-                return None;
-            }
             Err(error) => {
-                self.place.cache.store().failed(&error);
-                self.outage = true;
+                if error.kind() == ErrorKind::Timeout {
+                    self.left = Duration::ZERO;
+                }
+                // Of what was not sent the lease is asked for, and finds a value that is stored.
+                if !error.is_unsent() {
+                    self.place.cache.store().failed(&error);
+                    self.outage = true;
+                }
                 return None;
             }
         };

@@ -54,9 +54,8 @@ struct Flight {
     state: Mutex<State>,
     changed: Notify,
     hurried: Notify,
-    /// The leader was woken.
-    woken: Notify,
-    progress: Progress,
+    /// Of the leader of now.
+    progress: Mutex<Arc<Progress>>,
 }
 
 impl Flight {
@@ -67,8 +66,7 @@ impl Flight {
             state: Mutex::new(State::led(Instant::now())),
             changed: Notify::new(),
             hurried: Notify::new(),
-            woken: Notify::new(),
-            progress: Progress::default(),
+            progress: Mutex::default(),
         }
     }
 
@@ -78,6 +76,21 @@ impl Flight {
         let successor = Self::new(self.key.clone());
         successor.state().lost = self.state().lost.clone();
         successor
+    }
+
+    fn progress(&self) -> Arc<Progress> {
+        let progress = self.progress.lock();
+        progress.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// To be called before anybody can lead anew. What the old leader does is still woken by its own.
+    fn ends_leading(&self) {
+        let ended = {
+            let progress = self.progress.lock();
+            std::mem::take(&mut *progress.unwrap_or_else(PoisonError::into_inner))
+        };
+        // Outside of the lock, since it may hold a waker, which is user code.
+        drop(ended);
     }
 
     fn is_overdue(&self, longest: Duration) -> bool {
@@ -212,7 +225,7 @@ impl Leader {
         self.landed = true;
         let member = &self.member;
         member.board.flights().take_off(&member.flight);
-        member.flight.progress.end();
+        member.flight.ends_leading();
         member.flight.change(|state| {
             state.leading = false;
             state.over = true;
@@ -232,7 +245,7 @@ impl Leader {
     /// The body failed.
     pub(crate) fn fail(mut self) {
         self.landed = true;
-        self.member.flight.progress.end();
+        self.member.flight.ends_leading();
         self.member.flight.change(|state| {
             state.turn(Stage::Asking, Instant::now);
             state.failed();
@@ -261,7 +274,7 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         if !self.landed {
-            self.member.flight.progress.end();
+            self.member.flight.ends_leading();
             self.member.flight.change(|state| {
                 state.turn(Stage::Asking, Instant::now);
                 state.left();

@@ -275,7 +275,7 @@ async fn a_refused_pttl_costs_no_other_read() {
             join_all((10..30).map(seconds)).await;
             server.cli(&["SET", "cache:millis:1", "1"]);
             // They travel as one batch: the first one goes alone, and all others wait for it.
-            let plain = async |n| observe(seconds(n)).await.1;
+            let plain = |n| async move { observe(seconds(n)).await.1 };
             let timed = join_all((0..20).map(|_| millis(1)));
             let (seen, timed) = tokio::join!(join_all((10..30).map(plain)), timed);
             assert_eq!(seen, [Seen::Stored; 20]);

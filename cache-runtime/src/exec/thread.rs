@@ -185,6 +185,7 @@ impl Drop for Ended {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::process::Command;
     use std::sync::mpsc;
     use std::task::{Context, Wake, Waker};
 
@@ -198,8 +199,19 @@ mod tests {
         }
     }
 
+    /// In a process of its own: the timers of all other tests are on that thread.
     #[test]
     fn an_io_thread_that_ended_is_replaced() {
+        const ALONE: &str = "TEST_OF_IO_THREAD";
+        if std::env::var_os(ALONE).is_none() {
+            let mut alone = Command::new(std::env::current_exe().unwrap());
+            let name = "exec::thread::tests::an_io_thread_that_ended_is_replaced";
+            let alone = alone.args(["--exact", name]).env(ALONE, "1").output();
+            let output = alone.unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("1 passed"), "{said}");
+            return;
+        }
         let first = io().unwrap();
         let (is_cut, cut) = mpsc::channel::<()>();
         first.handle.spawn(async move {

@@ -117,14 +117,16 @@ impl Follower {
     /// Waits until the flight has changed, or returns true if the task of this follower does not poll the leader.
     async fn waits_in_vain(&mut self, changed: Pin<&mut Notified<'_>>) -> bool {
         let flight = &self.member.flight;
-        if self.watcher.is_none() {
+        let progress = flight.progress();
+        let is_of = |watcher: &Watcher| Arc::ptr_eq(watcher.progress(), &progress);
+        if !self.watcher.as_ref().is_some_and(is_of) {
             self.watcher = Watcher::of(flight);
         }
         let Some(watcher) = &self.watcher else {
             changed.await;
             return false;
         };
-        let woken = flight.woken.notified();
+        let woken = watcher.progress().woken.notified();
         let mut woken = std::pin::pin!(woken);
         woken.as_mut().enable();
         if watcher.is_passed_over().await {
@@ -137,7 +139,7 @@ impl Follower {
     /// To be called each time that another [`look_time`](Self::look_time) is over. Returns whether the leader was
     /// woken and not polled for the whole of [`LOOKS`] of them. A process that does not run counts none.
     pub(crate) fn has_stalled(&mut self) -> bool {
-        let stalled = self.member.flight.progress.stalled();
+        let stalled = self.member.flight.progress().stalled();
         match stalled.is_some() && stalled == self.stalled {
             true => self.looks += 1,
             false => self.looks = 0,
