@@ -15,7 +15,8 @@ use std::task::{Context, Poll};
 
 pub(crate) use self::asked::{Asked, Flow, addressed};
 use self::asked::{Pending, with};
-use crate::current::{self, Current};
+use crate::cache::Cache;
+use crate::current::Current;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::spec::Spec;
@@ -192,7 +193,7 @@ async fn invalidate_addressed(
         Some(Addressed::Value(spec, Some(cache), key)) => cache.invalidate_of(spec, key).await,
         Some(Addressed::Value(_, None, _)) => Err(no_cache()),
         Some(Addressed::Several(first, second)) => Err(several(first, second, given)),
-        None if current::current().is_some_and(|cache| cache.allows_mocks()) => {
+        None if Cache::current().is_some_and(|cache| cache.allows_mocks()) => {
             Ok(Invalidated::Absent)
         }
         None => Err(Error::new(

@@ -7,7 +7,6 @@ mod unanswered;
 mod values;
 
 use std::fmt;
-use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -16,7 +15,6 @@ use std::time::{Duration, Instant};
 use deadpool_redis::Pool;
 
 use crate::config::Config;
-use crate::current::{self, Entered, Inherited, Scoped};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventKind, Listeners, Listening};
 use crate::exec;
@@ -144,92 +142,6 @@ impl Cache {
         }
     }
 
-    /// Makes this the cache of the whole process. Doing it again with the same cache is fine.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Installed`] if another cache is installed already.
-    pub fn install(&self) -> Result<(), Error> {
-        current::install(self)
-    }
-
-    /// The cache that an annotated function called here would use, if it names none of its own:
-    /// the one entered or in scope, else the installed one, else one opened from `REDIS_URL`.
-    #[must_use]
-    pub fn current() -> Option<Self> {
-        current::current()
-    }
-
-    /// Makes this the cache of every call inside a future, whatever is installed. Tasks that the
-    /// future spawns are outside of it, unless they [`inherit`](Self::inherit) it.
-    pub fn scope<F: Future>(&self, inside: F) -> Scoped<F> {
-        Inherited::here().with_cache(self).scope(inside)
-    }
-
-    /// Makes this the cache of every call on this thread until the guard is dropped. Guards that
-    /// overlap are dropped in the reverse order of their making.
-    pub fn enter(&self) -> Entered {
-        Inherited::cache_only().with_cache(self).enter()
-    }
-
-    /// The cache in scope here, and the loads that the code here is part of, to be taken to another task or
-    /// thread.
-    ///
-    /// A body that waits for a task or a thread of its own takes them there. Otherwise calls there use the
-    /// installed cache; and one that needs the value that the body loads waits for the body in vain, for as
-    /// long as the option `follow` lets it.
-    ///
-    /// ```
-    /// use cache_runtime::{Cache, read_through};
-    ///
-    /// #[read_through(ttl = 60)]
-    /// async fn price(item: u64) -> u64 {
-    ///     item * 9
-    /// }
-    ///
-    /// #[read_through(ttl = 60)]
-    /// async fn total(first: u64, second: u64) -> u64 {
-    ///     let inherited = Cache::inherit();
-    ///     let first = tokio::spawn(inherited.scope(price(first)));
-    ///     let second = tokio::spawn(inherited.scope(price(second)));
-    ///     first.await.unwrap() + second.await.unwrap()
-    /// }
-    ///
-    /// # #[tokio::main]
-    /// # async fn main() {
-    /// assert_eq!(Cache::in_memory().scope(total(1, 2)).await, 27);
-    /// # }
-    /// ```
-    ///
-    /// A thread has [`Inherited::enter`]:
-    ///
-    /// ```
-    /// use cache_runtime::{Cache, read_through};
-    ///
-    /// #[read_through(ttl = 60)]
-    /// fn price(item: u64) -> u64 {
-    ///     item * 9
-    /// }
-    ///
-    /// #[read_through(ttl = 60)]
-    /// fn total(first: u64, second: u64) -> u64 {
-    ///     let inherited = Cache::inherit();
-    ///     std::thread::scope(|threads| {
-    ///         let first = threads.spawn(|| {
-    ///             let _entered = inherited.enter();
-    ///             price(first)
-    ///         });
-    ///         price(second) + first.join().unwrap()
-    ///     })
-    /// }
-    ///
-    /// let _entered = Cache::in_memory().enter();
-    /// assert_eq!(total(1, 2), 27);
-    /// ```
-    #[must_use]
-    pub fn inherit() -> Inherited {
-        Inherited::here()
-    }
-
     /// The verbs of this cache for programs without a runtime.
     #[must_use]
     pub fn blocking(&self) -> Blocking<'_> {
@@ -243,36 +155,6 @@ impl Cache {
     pub async fn ping(&self) -> Result<(), Error> {
         self.here()?;
         self.shared.store.ping().await
-    }
-
-    /// Ends the cache: loads and refreshes under way are waited for, 5 seconds at most, owed
-    /// invalidations are tried once more, and the connections are closed. Then verbs are refused, and annotated
-    /// functions run their bodies.
-    ///
-    /// Returns the invalidations that the server did not take. They end with this process, and one
-    /// warning gives their number and their functions.
-    pub async fn shutdown(&self) -> ShutdownReport {
-        const LONGEST: Duration = Duration::from_secs(5);
-        if self.is_forked() {
-            return ShutdownReport::default();
-        }
-        let (permits, board) = (self.shared.permits.clone(), self.shared.board.clone());
-        let drained = async move {
-            permits.drained().await;
-            // Detached loads, and those of other callers.
-            while !board.is_empty() {
-                exec::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        exec::within(LONGEST, drained).await;
-        let was_open = !self.shared.closed.swap(true, Ordering::AcqRel);
-        self.shared.near.close();
-        self.shared.store.close().await;
-        let report = ShutdownReport::of(&self.shared.owed);
-        if was_open {
-            report.warn();
-        }
-        report
     }
 
     /// Lets mocks stand in for annotated functions in a cache in memory: [`invalidate`] of a call

@@ -24,14 +24,98 @@ thread_local! {
     static ENTERED: RefCell<Option<Cache>> = const { RefCell::new(None) };
 }
 
-pub(crate) fn install(cache: &Cache) -> Result<(), Error> {
-    if INSTALLED.get_or_init(|| cache.clone()).is_same(cache) {
-        return Ok(());
+impl Cache {
+    /// Makes this the cache of the whole process. Doing it again with the same cache is fine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Installed`] if another cache is installed already.
+    pub fn install(&self) -> Result<(), Error> {
+        if INSTALLED.get_or_init(|| self.clone()).is_same(self) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Installed,
+            "another cache is already installed; clones of that one are the same cache",
+        ))
     }
-    Err(Error::new(
-        ErrorKind::Installed,
-        "another cache is already installed; clones of that one are the same cache",
-    ))
+
+    /// The cache that an annotated function called here would use, if it names none of its own:
+    /// the one entered or in scope, else the installed one, else one opened from `REDIS_URL`.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        of_call(None).map(|current| Self::clone(&current))
+    }
+
+    /// Makes this the cache of every call inside a future, whatever is installed. Tasks that the
+    /// future spawns are outside of it, unless they [`inherit`](Self::inherit) it.
+    pub fn scope<F: Future>(&self, inside: F) -> Scoped<F> {
+        Inherited::here().with_cache(self).scope(inside)
+    }
+
+    /// Makes this the cache of every call on this thread until the guard is dropped. Guards that
+    /// overlap are dropped in the reverse order of their making.
+    pub fn enter(&self) -> Entered {
+        Inherited::cache_only().with_cache(self).enter()
+    }
+
+    /// The cache in scope here, and the loads that the code here is part of, to be taken to another task or
+    /// thread.
+    ///
+    /// A body that waits for a task or a thread of its own takes them there. Otherwise calls there use the
+    /// installed cache; and one that needs the value that the body loads waits for the body in vain, for as
+    /// long as the option `follow` lets it.
+    ///
+    /// ```
+    /// use cache_runtime::{Cache, read_through};
+    ///
+    /// #[read_through(ttl = 60)]
+    /// async fn price(item: u64) -> u64 {
+    ///     item * 9
+    /// }
+    ///
+    /// #[read_through(ttl = 60)]
+    /// async fn total(first: u64, second: u64) -> u64 {
+    ///     let inherited = Cache::inherit();
+    ///     let first = tokio::spawn(inherited.scope(price(first)));
+    ///     let second = tokio::spawn(inherited.scope(price(second)));
+    ///     first.await.unwrap() + second.await.unwrap()
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// assert_eq!(Cache::in_memory().scope(total(1, 2)).await, 27);
+    /// # }
+    /// ```
+    ///
+    /// A thread has [`Inherited::enter`]:
+    ///
+    /// ```
+    /// use cache_runtime::{Cache, read_through};
+    ///
+    /// #[read_through(ttl = 60)]
+    /// fn price(item: u64) -> u64 {
+    ///     item * 9
+    /// }
+    ///
+    /// #[read_through(ttl = 60)]
+    /// fn total(first: u64, second: u64) -> u64 {
+    ///     let inherited = Cache::inherit();
+    ///     std::thread::scope(|threads| {
+    ///         let first = threads.spawn(|| {
+    ///             let _entered = inherited.enter();
+    ///             price(first)
+    ///         });
+    ///         price(second) + first.join().unwrap()
+    ///     })
+    /// }
+    ///
+    /// let _entered = Cache::in_memory().enter();
+    /// assert_eq!(total(1, 2), 27);
+    /// ```
+    #[must_use]
+    pub fn inherit() -> Inherited {
+        Inherited::here()
+    }
 }
 
 /// The cache of one call. That of the process is only pointed at: all threads would otherwise write
@@ -77,10 +161,6 @@ pub(crate) fn with_call<T>(own: Option<&Cache>, look: impl FnOnce(&Cache) -> T) 
         None => of_process()?,
     };
     look.map(|look| look(cache))
-}
-
-pub(crate) fn current() -> Option<Cache> {
-    of_call(None).map(|current| Cache::clone(&current))
 }
 
 pub(crate) fn entered() -> Option<Cache> {

@@ -1,7 +1,11 @@
 //! What a cache leaves undone when it ends.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use super::Cache;
+use crate::exec;
 use crate::owed::Owed;
 use crate::spec;
 
@@ -17,6 +21,38 @@ pub struct ShutdownReport {
     /// The functions of these keys, by the names that [`Stats`](crate::Stats) has, or by the first
     /// parts of the keys where no function of this process has them. Each name is there once.
     pub functions: Vec<String>,
+}
+
+impl Cache {
+    /// Ends the cache: loads and refreshes under way are waited for, 5 seconds at most, owed
+    /// invalidations are tried once more, and the connections are closed. Then verbs are refused, and annotated
+    /// functions run their bodies.
+    ///
+    /// Returns the invalidations that the server did not take. They end with this process, and one
+    /// warning gives their number and their functions.
+    pub async fn shutdown(&self) -> ShutdownReport {
+        const LONGEST: Duration = Duration::from_secs(5);
+        if self.is_forked() {
+            return ShutdownReport::default();
+        }
+        let (permits, board) = (self.shared.permits.clone(), self.shared.board.clone());
+        let drained = async move {
+            permits.drained().await;
+            // Detached loads, and those of other callers.
+            while !board.is_empty() {
+                exec::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        exec::within(LONGEST, drained).await;
+        let was_open = !self.shared.closed.swap(true, Ordering::AcqRel);
+        self.shared.near.close();
+        self.shared.store.close().await;
+        let report = ShutdownReport::of(&self.shared.owed);
+        if was_open {
+            report.warn();
+        }
+        report
+    }
 }
 
 impl ShutdownReport {
