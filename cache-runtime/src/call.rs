@@ -275,15 +275,14 @@ impl Search {
     fn stored(&mut self, read: Result<Stored, Error>) -> Option<(Vec<u8>, Left)> {
         let stored = match read {
             Ok(stored) => stored,
+            // The lease is asked for, and finds a value that is stored.
+            Err(error) if error.is_unsent() => return None,
             Err(error) => {
                 if error.kind() == ErrorKind::Timeout {
                     self.left = Duration::ZERO;
                 }
-                // Of what was not sent the lease is asked for, and finds a value that is stored.
-                if !error.is_unsent() {
-                    self.place.cache.store().failed(&error);
-                    self.outage = true;
-                }
+                self.place.cache.store().failed(&error);
+                self.outage = true;
                 return None;
             }
         };

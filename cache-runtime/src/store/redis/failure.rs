@@ -214,11 +214,14 @@ fn lacks_tls(error: &RedisError) -> bool {
 
 /// Of SELECT, at the beginning of a connection.
 fn is_about_the_database(error: &RedisError) -> bool {
-    /// By a cluster that has only database 0.
-    const OF_CLUSTER: &str = "SELECT is not allowed in cluster mode";
-    let is_of_server = |text: &str| text == "DB index is out of range" || text == OF_CLUSTER;
+    /// The second one by a cluster that has only database 0.
+    const TEXTS: [&str; 2] = [
+        "DB index is out of range",
+        "SELECT is not allowed in cluster mode",
+    ];
     // Of all nodes together there is no code.
-    is_mistake(error, is_of_server) || error.kind() == Kind::Io && says(error, OF_CLUSTER)
+    let is_of_all = |text: &&str| error.kind() == Kind::Io && says(error, text);
+    is_mistake(error, |text| TEXTS.contains(&text)) || TEXTS.iter().any(is_of_all)
 }
 
 /// Where a server has no code for what it says.
