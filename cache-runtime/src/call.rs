@@ -275,8 +275,9 @@ impl Search {
     fn stored(&mut self, read: Result<Stored, Error>) -> Option<(Vec<u8>, Left)> {
         let stored = match read {
             Ok(stored) => stored,
-            // The lease is asked for, and finds a value that is stored.
-            Err(error) if error.is_unsent() => return None,
+            // The lease is asked for, and finds a value that is stored. A large one would keep all others
+            // of that connection waiting.
+            Err(error) if error.is_unsent() && !self.expects_large() => return None,
             Err(error) => {
                 if error.kind() == ErrorKind::Timeout {
                     self.left = Duration::ZERO;
@@ -296,6 +297,10 @@ impl Search {
         let watching = self.watching.take().filter(|_| stored.watched);
         self.watching = watching.map(|watching| watching.found(stored.left));
         Some((json, stored.left))
+    }
+
+    fn expects_large(&self) -> bool {
+        self.place.counters().sizes.expected().is_large()
     }
 
     fn is_fresh(&self, left: Left) -> bool {

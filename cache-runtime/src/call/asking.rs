@@ -20,13 +20,12 @@ use crate::store::{Found as Stored, Leased, Lock};
 impl Search {
     /// What the read took is spent. Only now, since a hit has no use for it, nor time to look at a clock.
     ///
-    /// An answer that came leaves a little: it was this process that was late for it.
+    /// It leaves a little: it may have been this process that was late, and without any time a follower would
+    /// end the flight of a load that fails, with what is known of its failures.
     pub(super) fn has_read(&mut self) {
         let waited = std::mem::take(&mut self.waited);
         self.spend(waited.time());
-        if !self.outage {
-            self.left = self.left.max(self.place.cache.response_timeout() / 10);
-        }
+        self.left = self.left.max(self.place.cache.response_timeout() / 10);
     }
 
     /// How long the next answer may take, if for less than any.
