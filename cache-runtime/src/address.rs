@@ -36,7 +36,7 @@ pub(crate) enum Request {
 }
 
 impl Report<Addressed> {
-    /// One more call stands there.
+    /// Adds a call that was addressed.
     pub(crate) fn add(&self, spec: &'static Spec, cache: Option<Current>, key: Key) {
         let mut addressed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *addressed = Some(match addressed.take() {

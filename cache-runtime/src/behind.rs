@@ -26,8 +26,8 @@ where
     }
 }
 
-/// Runs the refresh of a sync function behind its caller, where it may block: on a thread of its own, inside
-/// of the caller's runtime. On a thread of that runtime it would keep the runtime from ending for as long as
+/// Runs the refresh of a sync function in the background, on a thread of its own inside of the caller's
+/// runtime. On a thread of that runtime it would keep the runtime from ending for as long as
 /// the source hangs, and a program from returning from `main`.
 pub fn behind_sync<R>(refresh: impl FnOnce() -> R + Send + 'static) {
     let (inherited, runtime) = (Inherited::cache_only(), Handle::try_current());

@@ -62,8 +62,8 @@ impl Cache {
     /// thread.
     ///
     /// A body that waits for a task or a thread of its own takes them there. Otherwise calls there use the
-    /// installed cache; and one that needs the value that the body loads waits for the body in vain, for as
-    /// long as the option `follow` lets it.
+    /// installed cache; and a call there of the body's own key waits for the whole of the
+    /// option `follow`.
     ///
     /// ```
     /// use cache_runtime::{Cache, read_through};

@@ -60,7 +60,7 @@ pub(crate) async fn within<F: Future>(limit: Duration, wait: F) -> Option<F::Out
     shielded(bounded).await.ok()
 }
 
-/// Whether there is a timer to wait by. Who waits again and again must not without one.
+/// Returns whether timers work here. A loop of waits must end without them: each would return at once.
 pub(crate) fn has_timer() -> bool {
     !is_ending() && io_thread().is_ok()
 }

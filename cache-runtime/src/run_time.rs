@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_never_in_time_gives_up() {
+    fn a_process_never_in_time_gives_up() {
         let (mut time, mut now) = (WaitTime::of(LIMIT), Instant::now());
         for _ in 0..MOST {
             assert!(!time.is_in_time() || time.pieces == 0);

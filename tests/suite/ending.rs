@@ -105,10 +105,10 @@ impl Uses {
     }
 }
 
-const CALLS: &str = "ending::calls_of_a_thread_that_ends_run_their_bodies";
+const CALLS: &str = "ending::calls_of_ending_threads_run_their_bodies";
 
 #[test]
-fn calls_of_a_thread_that_ends_run_their_bodies() {
+fn calls_of_ending_threads_run_their_bodies() {
     if !is_own_process(CALLS) {
         let server = Server::start();
         in_own_process(CALLS, &[("URL", &server.url())]);
@@ -144,10 +144,10 @@ fn calls_of_a_thread_that_ends_run_their_bodies() {
     }
 }
 
-const LEFT: &str = "ending::a_call_that_is_left_to_a_thread_is_dropped";
+const LEFT: &str = "ending::a_call_left_to_a_thread_is_dropped";
 
 #[test]
-fn a_call_that_is_left_to_a_thread_is_dropped() {
+fn a_call_left_to_a_thread_is_dropped() {
     #[read_through(name = "endless", key = "n", ttl = 60)]
     async fn endless(n: u64) -> u64 {
         std::future::pending::<()>().await;

@@ -42,10 +42,10 @@ fn in_fork(work: impl FnOnce()) {
     }
 }
 
-const FORKED: &str = "forked::a_fork_runs_bodies_and_opens_a_cache_of_its_own";
+const FORKED: &str = "forked::a_fork_runs_bodies_and_opens_its_cache";
 
 #[test]
-fn a_fork_runs_bodies_and_opens_a_cache_of_its_own() {
+fn a_fork_runs_bodies_and_opens_its_cache() {
     if !is_own_process(FORKED) {
         let server = Server::start();
         in_own_process(FORKED, &[("URL", &server.url())]);
@@ -101,11 +101,11 @@ fn a_fork_runs_bodies_and_opens_a_cache_of_its_own() {
     }
 }
 
-const LAST: &str = "forked::a_fork_that_drops_a_cache_takes_nothing_away";
+const LAST: &str = "forked::a_fork_drops_a_cache_without_harm";
 
 /// What a connection is registered with is shared by both processes.
 #[test]
-fn a_fork_that_drops_a_cache_takes_nothing_away() {
+fn a_fork_drops_a_cache_without_harm() {
     if !is_own_process(LAST) {
         let server = Server::start();
         in_own_process(LAST, &[("URL", &server.url())]);

@@ -66,10 +66,10 @@ fn take_room() {
     assert!(!is_there_room_for_a_thread());
 }
 
-const NONE: &str = "no_threads::a_process_without_a_thread_runs_bodies_and_tries_again";
+const NONE: &str = "no_threads::a_process_without_threads_runs_bodies";
 
 #[test]
-fn a_process_without_a_thread_runs_bodies_and_tries_again() {
+fn a_process_without_threads_runs_bodies() {
     if !is_own_process(NONE) {
         if Command::new("prlimit").arg("--version").output().is_err() {
             println!("skipped: there is no prlimit");

@@ -35,7 +35,7 @@ enum Asking {
     Up(Pending),
     /// A call has it.
     Taken,
-    /// A call has told its address there. Whoever calls now, in the same way, is one too many.
+    /// A call was addressed. Another call in the same way is one too many.
     Addressed(Flow, Report<Addressed>),
 }
 

@@ -62,7 +62,7 @@ impl Aside {
         let aside = self.clone();
         let thread = super::thread("cache-aside", move || aside.serve(number, IDLE));
         if thread.is_err() {
-            // There is none to be had. Who waits to be woken is worse off than who waits for this thread.
+            // Without another thread, a late wake of this one harms less than a wake that never comes.
             self.serve(number, Duration::ZERO);
         }
     }

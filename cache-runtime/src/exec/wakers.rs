@@ -1,7 +1,7 @@
 //! Wakers of callers, kept from harming who wakes them.
 //!
-//! A waker is the code of the caller's executor, and may panic or block. Who waits for the I/O thread, or for
-//! what callers share, registers a [`Shield`] in its place. That catches a panic, and lets no waker run on
+//! A waker is the code of the caller's executor, and may panic or block. A wait for the I/O thread, or for
+//! something that callers share, registers a [`Shield`] in its place. That catches a panic, and lets no waker run on
 //! the I/O thread.
 //!
 //! The wakers of tokio and of this crate do neither, and are registered as they are: nearly all callers have

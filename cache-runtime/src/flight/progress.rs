@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_stalls_from_its_wake_to_its_poll() {
+    fn a_woken_leader_stalls_until_polled() {
         let (board, task) = (Board::default(), Arc::<Counts>::default());
         let leader = leader(&board);
         let progress = || leader.member.flight.progress();

@@ -230,7 +230,7 @@ impl Store {
     /// Sees to it that what is owed is delivered, where nobody could be found for it.
     pub(crate) fn make_up(&self) {
         if let Self::Redis(redis) = self {
-            // Without the I/O thread: who comes later tries again.
+            // Without the I/O thread, the next call tries again.
             let _ = redis.make_up();
         }
     }

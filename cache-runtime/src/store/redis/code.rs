@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_inside_another_is_known_by_its_own_code() {
+    fn an_error_inside_another_keeps_its_code() {
         is("OOM command not allowed", "OOM");
         is("WRONGTYPE Operation against a key", "WRONGTYPE");
         let script = |said: &str, expected| is(&format!("{SCRIPT}{said}"), expected);
