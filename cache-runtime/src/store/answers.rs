@@ -69,7 +69,7 @@ pub(crate) enum Leased {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Invalidated {
-    /// A value was there and is gone.
+    /// A value was there, or the lease of a load, and is gone.
     Removed,
     /// There was nothing to remove.
     Absent,
