@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_redis::Pool;
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
@@ -31,6 +32,7 @@ pub use self::blocking::Blocking;
 pub(crate) use self::permits::Permit;
 use self::permits::Permits;
 pub use self::shutdown::ShutdownReport;
+use self::unanswered::MOST_RELEASES;
 pub(crate) use self::unanswered::{Unanswered, release};
 
 /// A cache: a handle, whose clones all are the same cache.
@@ -60,6 +62,8 @@ struct Shared {
     lost: Lost,
     near: Arc<Near>,
     permits: Arc<Permits>,
+    /// Of those that give tokens back again and again.
+    releases: Semaphore,
     listeners: Arc<Listeners>,
     closed: AtomicBool,
     allows_mocks: AtomicBool,
@@ -134,6 +138,7 @@ impl Cache {
                 lost: Lost::default(),
                 near,
                 permits: Arc::default(),
+                releases: Semaphore::new(MOST_RELEASES),
                 listeners,
                 closed: AtomicBool::new(false),
                 allows_mocks: AtomicBool::new(false),

@@ -12,6 +12,8 @@ const TICKS: u32 = 10;
 const TIMELY: u32 = 3;
 /// After how many pieces a limit is over, for a process that is never in time.
 const MOST: u32 = 10 * TICKS;
+/// By so much a timer may be late in a process that runs.
+const SHORTEST_TICK: Duration = Duration::from_millis(5);
 
 /// A wait, piece by piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ impl WaitTime {
     pub(crate) fn of(limit: Duration) -> Self {
         Self {
             counted: Duration::ZERO,
-            tick: limit / TICKS,
+            tick: (limit / TICKS).max(SHORTEST_TICK),
             began: Instant::now(),
             piece: limit,
             timely: TIMELY,
@@ -117,6 +119,14 @@ mod tests {
             wait(&mut time, &mut now, Duration::ZERO, Duration::ZERO);
         }
         assert!(time.is_in_time());
+    }
+
+    #[test]
+    fn a_coarse_timer_is_in_time() {
+        let (mut time, mut now) = (WaitTime::of(TICK), Instant::now());
+        let piece = wait(&mut time, &mut now, TICK / 10, TICK / 2);
+        assert!(time.is_in_time());
+        assert_eq!(piece, TICK / 10 + TICK / 2);
     }
 
     #[test]

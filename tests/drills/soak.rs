@@ -149,7 +149,7 @@ pub fn soak(report: &mut Report, length: Duration, mut world: World) {
         slowest.fault(name);
         world.make(name);
         faults += 1;
-        sleep(Duration::from_millis(fastrand::u64(200..1200)));
+        sleep(Duration::from_millis(fastrand::u64(30..700)));
         let size = Size::of_this_process(&world);
         let is_warm = began.elapsed() > length / 3;
         let so_far = if is_warm { &mut later } else { &mut warm };

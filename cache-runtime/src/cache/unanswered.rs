@@ -115,8 +115,12 @@ impl Sent {
     }
 }
 
-/// Gives a token back, and tries for as long as it can live: until then everybody waits for its
-/// holder.
+/// So many tokens are tried to be given back at a time. An outage leaves one for each call that it met, and
+/// all of them together would keep the I/O thread from everything else.
+pub(super) const MOST_RELEASES: usize = 32;
+
+/// Gives a token back that could not be just now, and tries for as long as it can live: until then everybody
+/// waits for its holder.
 pub(crate) async fn release(
     cache: &Cache,
     key: &Key,
@@ -128,13 +132,64 @@ pub(crate) async fn release(
     let began = Instant::now();
     let mut pause = Duration::from_millis(20);
     let store = cache.store();
+    let is_worth_it = |error: &Error| error.is_passing() || store.is_away();
+    tokio::time::sleep(exec::jittered(pause)).await;
     loop {
-        tokio::time::sleep(exec::jittered(pause)).await;
-        pause = (pause * 2).min(LONGEST);
+        // In turn: each has its try, and none is woken only to see that it is not the time yet.
+        let turn = cache.shared.releases.acquire().await;
         let released = store.release(key, lock, token).await;
-        let is_worth_it = |error: &Error| error.is_passing() || store.is_away();
         if !released.as_ref().is_err_and(is_worth_it) || began.elapsed() >= life {
             return released;
         }
+        // With the turn: none of the others would have a better answer.
+        tokio::time::sleep(exec::jittered(pause)).await;
+        drop(turn);
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::key::Key;
+    use crate::testing::Faults;
+
+    const TOKENS: usize = 2_000;
+
+    /// How many of them are given back within a second.
+    async fn given_back(tokens: &mut JoinSet<()>) -> usize {
+        let mut count = 0;
+        let counting = async {
+            while tokens.join_next().await.is_some() {
+                count += 1;
+            }
+        };
+        let _ = timeout(Duration::from_secs(1), counting).await;
+        count
+    }
+
+    /// Each for itself, they tried 30,000 times in that second.
+    #[tokio::test(start_paused = true)]
+    async fn many_tokens_are_given_back_in_turn() {
+        // How many go through says how many are tried.
+        let of_tries = Faults::none().errors(0.999);
+        let cache = Cache::in_memory().failing(Faults::none().at("release", of_tries));
+        let mut tokens = JoinSet::new();
+        for _ in 0..TOKENS {
+            let cache = cache.clone();
+            tokens.spawn(async move {
+                let (key, token) = (Key::new("some"), Token::fresh());
+                let life = Duration::from_secs(60);
+                let released = release(&cache, &key, Lock::Lease, &token, life).await;
+                released.unwrap();
+            });
+        }
+        let few = given_back(&mut tokens).await;
+        assert!(few < 8, "{few}");
+        cache.failing(Faults::none());
+        assert_eq!(few + given_back(&mut tokens).await, TOKENS);
     }
 }
