@@ -1,5 +1,6 @@
 //! A body that never ends costs its own callers, and not those who come later.
 
+use std::cell::Cell;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc;
@@ -18,10 +19,13 @@ async fn stores_again<F: Future<Output = (u64, Seen)>>(call: impl Fn() -> F) {
     assert_eq!(call().await, (7, Seen::Stored));
 }
 
-static HANGS: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    /// The next body of this test hangs.
+    static HANGS: Cell<bool> = const { Cell::new(false) };
+}
 
 async fn body() -> u64 {
-    if HANGS.swap(false, SeqCst) {
+    if HANGS.replace(false) {
         pending::<()>().await;
     }
     7
@@ -39,8 +43,8 @@ async fn unleased() -> u64 {
 
 /// Polls a call until its body hangs.
 async fn hang<F: Future + Unpin>(call: &mut F) {
-    HANGS.store(true, SeqCst);
-    while HANGS.load(SeqCst) {
+    HANGS.set(true);
+    while HANGS.get() {
         assert!(futures_util::poll!(&mut *call).is_pending());
         tokio::task::yield_now().await;
     }
