@@ -284,14 +284,16 @@ fn fresh_folder() -> PathBuf {
     folder
 }
 
-/// A cluster node listens on a second port, this one and 10,000.
-const HIGHEST_PORT: u16 = u16::MAX - 10_000;
+/// A cluster node listens on a second port, so far above its own.
+const TO_SECOND_PORT: u16 = 10_000;
 
+/// A port that nobody listens on. It and the second one are below those that the system gives to outgoing
+/// connections: one of these would take it before its server does.
 pub fn free_port() -> u16 {
     loop {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        if port <= HIGHEST_PORT {
+        let port = fastrand::u16(10_000..22_000);
+        let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if is_free(port) && is_free(port + TO_SECOND_PORT) {
             return port;
         }
     }
