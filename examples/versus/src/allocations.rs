@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::contenders;
-use crate::measure::Plan;
+use crate::measure::{Keys, Plan};
 use crate::near;
 use crate::values::{Size, Small, load_small};
 
@@ -67,6 +67,7 @@ impl Allocations {
             for callers in [1, 64] {
                 let plan = Plan {
                     size: Size::Small,
+                    keys: Keys::Stored,
                     callers,
                     rounds: 1,
                     slice: Duration::from_millis(100),

@@ -18,14 +18,21 @@ pub mod own_connection;
 pub mod quick_cache;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use redis::io::tcp::TcpSettings;
+use redis::{Client, IntoConnectionInfo};
 use tokio::runtime::Handle;
 
 use crate::measure::{self, Plan, Slice};
+use crate::open_loop::{self, Seen};
 use crate::values::{KEYS, Large, Small};
 
 /// [`CALLS_PER_READING`](Peer::CALLS_PER_READING) of what answers from the process.
 const MANY: u32 = 64;
+
+/// So many callers fill a contender with every value.
+const FILLERS: u64 = 16;
 
 /// A way for async callers to read through a cache.
 pub trait Peer: Send + Sync + 'static {
@@ -69,6 +76,9 @@ pub trait Contender {
 pub trait AsyncContender: Contender {
     /// Runs this many callers of one cold key, and returns how many bodies ran.
     fn stampede(&self, callers: usize) -> u64;
+
+    /// Runs calls that come at random, so many a second, at moments that the seed decides.
+    fn open_loop(&self, per_second: f64, length: Duration, seed: u64) -> Seen;
 }
 
 /// Async callers: tasks of one runtime.
@@ -101,6 +111,10 @@ impl<P: Peer> AsyncContender for Tasks<P> {
         self.runtime
             .block_on(crate::stampede::bodies(callers, call))
     }
+
+    fn open_loop(&self, per_second: f64, length: Duration, seed: u64) -> Seen {
+        open_loop::slice(&self.peer, &self.runtime, per_second, length, seed)
+    }
 }
 
 /// Sync callers: threads.
@@ -120,6 +134,13 @@ impl<P: ThreadPeer> Contender for Threads<P> {
     }
 }
 
+/// A client of redis-rs, by hand. What is written goes out at once, as ours does.
+fn client(url: &str) -> Client {
+    let info = url.into_connection_info().expect("the URL is made here");
+    let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+    Client::open(info).expect("the URL is made here")
+}
+
 /// The async ones, each filled with every value.
 pub fn of_tasks(url: &str, runtime: &Handle) -> Vec<Box<dyn AsyncContender>> {
     vec![
@@ -134,6 +155,22 @@ pub fn of_tasks(url: &str, runtime: &Handle) -> Vec<Box<dyn AsyncContender>> {
         }),
         tasks(runtime, async { moka::Moka::new() }),
         tasks(runtime, async { quick_cache::QuickCache::new() }),
+    ]
+}
+
+/// Ours and a GET by hand, async.
+pub fn of_tasks_by_hand(url: &str, runtime: &Handle) -> Vec<Box<dyn AsyncContender>> {
+    vec![
+        tasks(runtime, async { ours::Ours::open(url) }),
+        tasks(runtime, multiplexed::Multiplexed::open(url)),
+    ]
+}
+
+/// Ours and a GET by hand, sync.
+pub fn of_threads_by_hand(url: &str) -> Vec<Box<dyn Contender>> {
+    vec![
+        threads(ours_threads::OursThreads::open(url)),
+        threads(own_connection::OwnConnection::<false>::open(url)),
     ]
 }
 
@@ -153,25 +190,39 @@ pub(crate) fn tasks<P: Peer>(
     open: impl Future<Output = P>,
 ) -> Box<dyn AsyncContender> {
     let filled = async {
-        let peer = open.await;
-        for id in 0..KEYS {
-            peer.small(id).await;
-            peer.large(id).await;
+        let peer = Arc::new(open.await);
+        // Through a network, one after the other would take a minute.
+        let callers = (0..FILLERS).map(|first| {
+            let peer = peer.clone();
+            runtime.spawn(async move {
+                for id in (first..KEYS).step_by(FILLERS as usize) {
+                    peer.small(id).await;
+                    peer.large(id).await;
+                }
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.expect("no contender panics on a miss");
         }
         peer
     };
     Box::new(Tasks {
-        peer: Arc::new(runtime.block_on(filled)),
+        peer: runtime.block_on(filled),
         runtime: runtime.clone(),
     })
 }
 
 fn threads<P: ThreadPeer>(peer: P) -> Box<dyn Contender> {
-    let mut own = peer.own();
-    for id in 0..KEYS {
-        peer.small(&mut own, id);
-        peer.large(&mut own, id);
-    }
-    drop(own);
+    std::thread::scope(|threads| {
+        for first in 0..FILLERS {
+            let (peer, mut own) = (&peer, peer.own());
+            threads.spawn(move || {
+                for id in (first..KEYS).step_by(FILLERS as usize) {
+                    peer.small(&mut own, id);
+                    peer.large(&mut own, id);
+                }
+            });
+        }
+    });
     Box::new(Threads(Arc::new(peer)))
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::contenders::cached_threads::CachedThreads;
 use crate::contenders::multiplexed::Multiplexed;
 use crate::contenders::{self, AsyncContender, Contender, Peer, ThreadPeer};
-use crate::measure::{Plan, Slice, Table};
+use crate::measure::{Keys, Plan, Slice, Table};
 use crate::options::Effort;
 use crate::server::Server;
 use crate::values::{Size, json_bytes};
@@ -124,6 +124,7 @@ fn tables(
             eprintln!("measuring {callers} {callers_are}, {size:?} values");
             let plan = Plan {
                 size,
+                keys: Keys::Stored,
                 callers,
                 rounds: effort.rounds,
                 slice: effort.slice,
@@ -153,26 +154,42 @@ fn print(tables: &[&Table], to: &str) {
         tables,
         "thousand hits a second",
         1,
+        None,
         median(|slice| slice.per_second / 1e3),
     );
-    block(tables, &format!("x {to}"), 2, |table, name| {
+    block(tables, &format!("x {to}"), 2, None, |table, name| {
         table.ratio(name, to, |slice| slice.per_second)
     });
-    block(tables, "p50 in us", 1, median(|slice| slice.p50_micros));
-    block(tables, "p99 in us", 1, median(|slice| slice.p99_micros));
+    block(
+        tables,
+        "p50 in us",
+        1,
+        None,
+        median(|slice| slice.p50_micros),
+    );
+    block(
+        tables,
+        "p99 in us",
+        1,
+        None,
+        median(|slice| slice.p99_micros),
+    );
     block(
         tables,
         "server CPU per hit in us",
         2,
+        None,
         median(|slice| slice.probed),
     );
     bodies(tables);
 }
 
-fn block(
+/// The figures of one contender, or of each.
+pub(crate) fn block(
     tables: &[&Table],
     title: &str,
     digits: usize,
+    only: Option<&str>,
     figure: impl Fn(&Table, &str) -> Option<f64>,
 ) {
     print!("\n{title:<28}");
@@ -181,7 +198,8 @@ fn block(
         .for_each(|table| print!("{:>9}", table.callers));
     println!();
     let Some(first) = tables.first() else { return };
-    for name in first.names() {
+    let is_printed = |name: &&'static str| only.is_none_or(|only| only == *name);
+    for name in first.names().filter(is_printed) {
         print!("{name:<28}");
         for table in tables {
             print!("{:>9.digits$}", figure(table, name).unwrap_or(f64::NAN));

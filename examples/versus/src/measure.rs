@@ -12,12 +12,21 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use crate::contenders::{Contender, Peer, ThreadPeer};
-use crate::values::{self, KEYS, Size};
+use crate::values::{self, KEYS, Size, cold_key};
+
+/// What callers ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    Stored,
+    /// Each a key that nothing was ever stored under.
+    Cold,
+}
 
 /// How a table is measured.
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
     pub size: Size,
+    pub keys: Keys,
     pub callers: usize,
     pub rounds: usize,
     pub slice: Duration,
@@ -168,9 +177,9 @@ fn first_key(caller: usize) -> u64 {
 
 /// A slice of async callers, each a task.
 pub(crate) fn tasks<P: Peer>(peer: &Arc<P>, runtime: &Handle, plan: &Plan<'_>) -> Slice {
-    let size = plan.size;
+    let (size, keys) = (plan.size, plan.keys);
     let start = |phase: &Arc<Phase>| -> Vec<_> {
-        let caller = |index| runtime.spawn(task(peer.clone(), phase.clone(), size, index));
+        let caller = |index| runtime.spawn(task(peer.clone(), phase.clone(), size, keys, index));
         (0..plan.callers).map(caller).collect()
     };
     let finish = |tasks: Vec<tokio::task::JoinHandle<Vec<Duration>>>| {
@@ -190,9 +199,10 @@ async fn task<P: Peer>(
     peer: Arc<P>,
     phase: Arc<Phase>,
     size: Size,
+    keys: Keys,
     caller: usize,
 ) -> Vec<Duration> {
-    let readings = Readings::new(&phase, caller);
+    let readings = Readings::new(&phase, keys, caller);
     match size {
         Size::Small => readings.of_task::<P, _>(|id| peer.small(id)).await,
         Size::Large => readings.of_task::<P, _>(|id| peer.large(id)).await,
@@ -201,13 +211,13 @@ async fn task<P: Peer>(
 
 /// A slice of sync callers, each a thread.
 pub(crate) fn threads<P: ThreadPeer>(peer: &Arc<P>, plan: &Plan<'_>) -> Slice {
-    let size = plan.size;
+    let (size, keys) = (plan.size, plan.keys);
     let start = |phase: &Arc<Phase>| -> Vec<_> {
         let caller = |index| {
             let (peer, phase) = (peer.clone(), phase.clone());
             // Made here: a slice does not wait for a thread that still connects.
             let own = peer.own();
-            std::thread::spawn(move || thread(&*peer, own, &phase, size, index))
+            std::thread::spawn(move || thread(&*peer, own, &phase, size, keys, index))
         };
         (0..plan.callers).map(caller).collect()
     };
@@ -225,9 +235,10 @@ fn thread<P: ThreadPeer>(
     mut own: P::Own,
     phase: &Phase,
     size: Size,
+    keys: Keys,
     caller: usize,
 ) -> Vec<Duration> {
-    let readings = Readings::new(phase, caller);
+    let readings = Readings::new(phase, keys, caller);
     match size {
         Size::Small => readings.of_thread(|id| peer.small(&mut own, id)),
         Size::Large => readings.of_thread(|id| peer.large(&mut own, id)),
@@ -237,14 +248,16 @@ fn thread<P: ThreadPeer>(
 /// What one caller measures until its slice is over.
 struct Readings<'a> {
     phase: &'a Phase,
+    keys: Keys,
     next: u64,
     taken: Vec<Duration>,
 }
 
 impl<'a> Readings<'a> {
-    fn new(phase: &'a Phase, caller: usize) -> Self {
+    fn new(phase: &'a Phase, keys: Keys, caller: usize) -> Self {
         Self {
             phase,
+            keys,
             next: first_key(caller),
             taken: Vec::with_capacity(READINGS),
         }
@@ -275,6 +288,9 @@ impl<'a> Readings<'a> {
     }
 
     fn key(&mut self) -> u64 {
+        if self.keys == Keys::Cold {
+            return cold_key();
+        }
         self.next += 1;
         self.next % KEYS
     }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::contenders::cached_in_client::CachedInClient;
 use crate::contenders::{self, Contender, Peer, ours, ours_near};
-use crate::measure::{Plan, Table, median};
+use crate::measure::{Keys, Plan, Table, median};
 use crate::options::Effort;
 use crate::server::Server;
 use crate::values::{self, KEYS, Large, Size, Small};
@@ -98,6 +98,7 @@ pub fn plain_beside_near(runtime: &Handle, server: &Server, effort: Effort) -> f
     let contenders: [&dyn Contender; 2] = [&*alone, &*beside];
     let plan = Plan {
         size: Size::Small,
+        keys: Keys::Stored,
         callers: 64,
         // The goal is a difference of two hundredths.
         rounds: effort.rounds * 3,

@@ -14,8 +14,7 @@ pub struct Multiplexed {
 
 impl Multiplexed {
     pub async fn open(url: &str) -> Self {
-        let client = redis::Client::open(url).expect("the URL is made here");
-        let connection = client.get_multiplexed_async_connection().await;
+        let connection = super::client(url).get_multiplexed_async_connection().await;
         Self {
             connection: connection.expect("the server is there"),
         }

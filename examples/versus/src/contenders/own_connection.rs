@@ -17,8 +17,9 @@ pub struct OwnConnection<const BOUNDED: bool> {
 
 impl<const BOUNDED: bool> OwnConnection<BOUNDED> {
     pub fn open(url: &str) -> Self {
-        let client = redis::Client::open(url).expect("the URL is made here");
-        Self { client }
+        Self {
+            client: super::client(url),
+        }
     }
 }
 
