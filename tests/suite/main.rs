@@ -62,6 +62,7 @@ mod support;
 mod threads;
 #[cfg(any(feature = "tls-rustls", feature = "tls-native"))]
 mod tls;
+mod turns;
 mod unstorable;
 mod watched;
 mod which_cache;

@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use self::meeting::Batch;
@@ -21,14 +20,13 @@ use crate::size::{LARGE, Size};
 use crate::store::Found;
 
 pub(super) const MOST_KEYS: usize = 128;
-pub(super) const MOST_BATCHES: usize = 4;
 /// What a batch may be expected to be answered with, under one deadline: large values of so many
 /// bytes together, or a single one. Small ones are no more than that however many.
 const MOST_BYTES: usize = MOST_KEYS * LARGE;
-/// So many must wait for a further batch beside one that is under way.
-const WORTH_ANOTHER: usize = 64;
-/// Where more batches wait, some would wait for a third answer before their own.
-const CROWD: usize = 2 * MOST_BATCHES;
+/// Fewer keys under way are not worth waiting for an answer, however near the server is.
+const WORTH_GATHERING: usize = 8;
+/// As many as that go out without waiting for more.
+const ENOUGH: usize = 64;
 
 /// What one caller asks for.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +90,7 @@ impl Open {
             batch: self.batch,
             names: self.names,
             members: self.members,
-            is_heavy: self.room > 0,
+            room: self.room,
             joined: self.joined,
         }
     }
@@ -105,14 +103,19 @@ pub(super) struct Sealed {
     members: Vec<Member>,
     /// The places of those who still wait.
     wanted: Vec<usize>,
-    /// It may be answered with large values.
-    pub(super) is_heavy: bool,
+    /// Bytes that its large values are expected to have together.
+    room: usize,
     joined: Option<Instant>,
 }
 
 impl Sealed {
     pub(super) fn len(&self) -> usize {
         self.wanted.len()
+    }
+
+    /// Whether it may be answered with large values.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.room > 0
     }
 
     /// When the first of its callers came.
@@ -160,52 +163,52 @@ impl Drop for Sealed {
 pub(super) struct Queue {
     full: VecDeque<Open>,
     open: Open,
-    /// Reads on the wire, alone or in a batch.
-    under_way: usize,
-    /// Of these, the one of a lone caller who is expected to say when it ends.
-    alone: Option<Alone>,
-    /// How many were sent alone.
-    lone: u64,
-    /// How many keys went out together last; one where callers come one at a time.
-    last: usize,
-    /// What was sent last may be answered with large values.
-    is_heavy: bool,
+    /// A sender takes what waits, in the next turn of the scheduler.
+    is_scheduled: bool,
+    /// Whether a lone read is on the wire.
+    is_alone: bool,
+    under_way: UnderWay,
+    /// So many times the bytes that one deadline allows may be under way: what was expected to be large
+    /// turned out to be small.
+    times: usize,
 }
 
-struct Alone {
-    number: u64,
-    /// Dropped when it ends, for who sends what waits behind it.
-    end: Option<oneshot::Sender<()>>,
-}
-
-/// The end of a lone read, for who is to send what waits behind it.
-pub(super) struct Behind {
-    number: u64,
-    pub(super) end: oneshot::Receiver<()>,
-    /// What was asked for may be large, and so take its time.
-    pub(super) is_heavy: bool,
+/// Batches on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct UnderWay {
+    batches: usize,
+    keys: usize,
+    room: usize,
 }
 
 pub(super) enum Turn {
-    /// Send it yourself, now; it is the lone read with this number.
-    Alone(u64),
+    /// Send it yourself, now.
+    Alone,
     Wait(Waiter),
-    /// Wait, and somebody must send what waits: after a lone read, if there is one.
-    WaitAndSend(Waiter, Option<Behind>),
+    /// Wait, and somebody must send what waits.
+    WaitAndSend(Waiter),
+}
+
+/// What a sender does next.
+pub(super) enum Next {
+    Send(Sealed),
+    /// The same, and it is done then.
+    SendLast(Sealed),
+    /// Waits for an answer: meanwhile more keys come, for the same batch.
+    Gather,
+    /// Waits for an answer: with these values, more would be under way than one deadline allows. The first
+    /// of those who wait came then.
+    MakeRoom(Instant),
+    Done,
 }
 
 impl Queue {
     pub(super) fn take_turn(&mut self, wanted: Wanted<'_>, waker: &Waker) -> Turn {
-        if self.under_way == 0 && self.last <= 1 {
-            self.under_way = 1;
-            self.last = 1;
-            self.is_heavy = wanted.size.room() > 0;
-            self.lone += 1;
-            self.alone = Some(Alone {
-                number: self.lone,
-                end: None,
-            });
-            return Turn::Alone(self.lone);
+        // What may be large is under way until its answer, and its caller may not look at it any more.
+        let is_small = wanted.size.room() == 0;
+        if is_small && !self.is_scheduled && !self.is_alone && self.under_way.batches == 0 {
+            self.is_alone = true;
+            return Turn::Alone;
         }
         if !self.open.has_room_for(wanted.size) {
             self.close();
@@ -214,49 +217,82 @@ impl Queue {
         if self.open.members.len() == MOST_KEYS {
             self.close();
         }
-        if let Some(behind) = self.first_behind_a_lone_one() {
-            return Turn::WaitAndSend(waiter, Some(behind));
+        match std::mem::replace(&mut self.is_scheduled, true) {
+            true => Turn::Wait(waiter),
+            false => Turn::WaitAndSend(waiter),
         }
-        if self.under_way == 0 || self.is_another_worth_it() {
-            self.under_way += 1;
-            return Turn::WaitAndSend(waiter, None);
+    }
+
+    /// For its sender, which gathers more where that pays.
+    pub(super) fn next(&mut self, gathers: bool) -> Next {
+        while self.waiting() > 0 {
+            if gathers && self.is_gathering_worth_it() {
+                return Next::Gather;
+            }
+            let first = self.full.front().unwrap_or(&self.open);
+            if let (Some(joined), true) = (first.joined, self.has_no_room_for(first)) {
+                return Next::MakeRoom(joined);
+            }
+            let sealed = self.seal_first();
+            if sealed.len() == 0 {
+                continue;
+            }
+            self.under_way.begin(&sealed);
+            if self.waiting() > 0 {
+                return Next::Send(sealed);
+            }
+            self.is_scheduled = false;
+            return Next::SendLast(sealed);
         }
-        Turn::Wait(waiter)
+        self.is_scheduled = false;
+        Next::Done
     }
 
-    /// What waits behind a lone read is sent by somebody else than its caller, who may never look at
-    /// it again, or be dropped where nothing can be sent.
-    fn first_behind_a_lone_one(&mut self) -> Option<Behind> {
-        let alone = self.alone.as_mut().filter(|alone| alone.end.is_none())?;
-        let (ends, end) = oneshot::channel();
-        alone.end = Some(ends);
-        Some(Behind {
-            number: alone.number,
-            end,
-            is_heavy: self.is_heavy,
-        })
+    /// The next batch, for who does not send it.
+    pub(super) fn seal_first(&mut self) -> Sealed {
+        let full = self.full.pop_front();
+        full.unwrap_or_else(|| self.take_open()).seal()
     }
 
-    /// What waits behind a lone read is sent now, whether that has ended or is not expected to any
-    /// more.
-    pub(super) fn take_over(&mut self, behind: &Behind) {
-        self.alone.take_if(|alone| alone.number == behind.number);
-        self.last = 2;
+    fn is_gathering_worth_it(&self) -> bool {
+        self.under_way.keys >= WORTH_GATHERING && self.waiting() < ENOUGH
     }
 
-    /// Beside what is under way. Not of large values, nor beside them: in the deadline of one batch
-    /// the other would count, too.
-    fn is_another_worth_it(&self) -> bool {
-        let next = self.full.front().unwrap_or(&self.open);
-        self.waiting() >= WORTH_ANOTHER
-            && self.under_way < MOST_BATCHES
-            && !self.is_heavy
-            && next.room == 0
+    fn has_no_room_for(&self, next: &Open) -> bool {
+        let room = self.under_way.room;
+        let most = MOST_BYTES.saturating_mul(self.times.max(1));
+        room > 0 && next.room > 0 && room.saturating_add(next.room) > most
     }
 
-    /// Whether so many wait that they must not wait for one answer after the other.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.full.len() >= CROWD
+    /// A batch of values that may be large was answered with so many bytes for so many keys. Each answer that
+    /// is small lets twice as many out, as a connection of TCP begins.
+    pub(super) fn saw(&mut self, bytes: usize, keys: usize) {
+        const MOST_TIMES: usize = 128;
+        self.times = match bytes <= keys * LARGE {
+            true => (2 * self.times.max(1)).min(MOST_TIMES),
+            false => 1,
+        };
+    }
+
+    /// A batch was answered, or is given up.
+    pub(super) fn end(&mut self, ended: UnderWay) {
+        self.under_way.end(ended);
+    }
+
+    pub(super) fn end_alone(&mut self) {
+        self.is_alone = false;
+    }
+
+    pub(super) fn has_batches_under_way(&self) -> bool {
+        self.under_way.batches > 0
+    }
+
+    /// A sender ends before it was done, since its runtime does: what waits is not sent.
+    pub(super) fn abandon(&mut self) -> Vec<Sealed> {
+        self.is_scheduled = false;
+        let open = self.take_open();
+        let waiting = self.full.drain(..).chain([open]);
+        waiting.map(Open::seal).collect()
     }
 
     fn close(&mut self) {
@@ -269,53 +305,33 @@ impl Queue {
         std::mem::replace(&mut self.open, next)
     }
 
-    /// Seals the next batch. If nobody waits, this sender is done.
-    pub(super) fn seal(&mut self) -> Option<Sealed> {
-        while self.waiting() > 0 {
-            let full = self.full.pop_front();
-            let next = full.unwrap_or_else(|| self.take_open());
-            let sealed = next.seal();
-            if sealed.len() > 0 {
-                self.last = sealed.len();
-                self.is_heavy = sealed.is_heavy;
-                return Some(sealed);
-            }
-        }
-        self.under_way -= 1;
-        None
-    }
-
-    /// After a batch of one, before it is answered: whether this sender is done.
-    pub(super) fn leave(&mut self) -> bool {
-        let done = self.waiting() == 0;
-        self.under_way -= usize::from(done);
-        done
-    }
-
-    /// The lone read with this number ended.
-    pub(super) fn end_alone(&mut self, number: u64) {
-        let ended = self.alone.take_if(|alone| alone.number == number);
-        // Who sends what waits behind it hears of it now, and counts in its place.
-        if ended.is_some_and(|alone| alone.end.is_none()) {
-            self.under_way -= 1;
-        }
-    }
-
-    /// A sender ends before it was done, since its runtime does: what waits is not sent.
-    pub(super) fn abandon(&mut self) -> Vec<Sealed> {
-        self.under_way -= 1;
-        let open = self.take_open();
-        let waiting = self.full.drain(..).chain([open]);
-        waiting.map(Open::seal).collect()
-    }
-
-    pub(super) fn was_wide(&self) -> bool {
-        self.last > 1
-    }
-
     /// At most: of large values there are fewer in a batch that is full.
     fn waiting(&self) -> usize {
         self.full.len() * MOST_KEYS + self.open.members.len()
+    }
+}
+
+impl UnderWay {
+    /// One batch.
+    pub(super) fn of(batch: &Sealed) -> Self {
+        Self {
+            batches: 1,
+            keys: batch.len(),
+            room: batch.room,
+        }
+    }
+
+    fn begin(&mut self, batch: &Sealed) {
+        let begun = Self::of(batch);
+        self.batches += begun.batches;
+        self.keys += begun.keys;
+        self.room = self.room.saturating_add(begun.room);
+    }
+
+    fn end(&mut self, ended: Self) {
+        self.batches -= ended.batches;
+        self.keys -= ended.keys;
+        self.room = self.room.saturating_sub(ended.room);
     }
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Lanes {
 struct Bundle {
     writes: Arc<Lane>,
     reads: Arc<Reads>,
+    /// Of values of which none was seen yet, on the same connection: nobody waits for those who ask for them.
+    unseen: Arc<Reads>,
     large: Arc<Reads>,
     suits: AtomicU8,
     /// Where they are used by callers themselves.
@@ -74,10 +76,10 @@ impl Bundle {
     }
 
     fn to_read(&self, size: Size) -> &Arc<Reads> {
-        if size.is_large() {
-            &self.large
-        } else {
-            &self.reads
+        match size {
+            Size::Small => &self.reads,
+            Size::Unknown => &self.unseen,
+            Size::Large(_) => &self.large,
         }
     }
 
@@ -129,13 +131,17 @@ impl Lanes {
             let link = Link::new(connector.clone(), health, debts, carries);
             Arc::new(Lane::new(link, connector.response_timeout()))
         };
-        let make = move |home| Bundle {
-            writes: lane(Carries::Small),
-            reads: Arc::new(Reads::new(lane(Carries::Small), lone(), limit)),
-            large: Arc::new(Reads::new(lane(Carries::Large), None, limit)),
-            suits: AtomicU8::new(UNKNOWN),
-            home,
-            watch: OnceLock::new(),
+        let make = move |home| {
+            let reads = lane(Carries::Small);
+            Bundle {
+                writes: lane(Carries::Small),
+                unseen: Arc::new(Reads::new(reads.clone(), None, limit)),
+                reads: Arc::new(Reads::new(reads, lone(), limit)),
+                large: Arc::new(Reads::new(lane(Carries::Large), None, limit)),
+                suits: AtomicU8::new(UNKNOWN),
+                home,
+                watch: OnceLock::new(),
+            }
         };
         static LANES: AtomicU64 = AtomicU64::new(0);
         Self {

@@ -14,7 +14,6 @@ mod lane;
 mod lanes;
 mod link;
 mod lone;
-mod pace;
 mod patience;
 mod pulse;
 mod reads;

@@ -1,11 +1,10 @@
 //! Waiting that only counts while it could have been over.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 /// In so many pieces a limit is waited for.
 const TICKS: u32 = 10;
@@ -37,30 +36,6 @@ pub(super) async fn promptly<F: Future>(limit: Duration, work: F) -> (F::Output,
     match patiently(limit, work.as_mut()).await {
         Some(output) => (output, true),
         None => (work.await, false),
-    }
-}
-
-/// Waits patiently, but for no longer than until this process was idle three times: it is not what keeps
-/// the work then, and has time for more.
-pub(super) async fn patiently_while_busy<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
-    let (mut work, mut idle) = (pin!(work), pin!(until_idle()));
-    let either = poll_fn(|context| match work.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => idle.as_mut().poll(context).map(|()| None),
-    });
-    patiently(limit, either).await.flatten()
-}
-
-/// A process that is idle looks again as soon as it wanted to, but for what the timer is coarse and the
-/// machine late.
-async fn until_idle() {
-    const SOON: Duration = Duration::from_millis(2);
-    const LATE: Duration = Duration::from_micros(3_500);
-    let mut looks = 0;
-    while looks < 3 {
-        let began = Instant::now();
-        sleep(SOON).await;
-        looks += u32::from(began.elapsed() < LATE);
     }
 }
 
@@ -106,19 +81,5 @@ mod tests {
             }
         };
         assert_eq!(patiently(LIMIT, work).await, Some(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_waits_while_there_is_nothing_else_to_do_is_left_alone_soon() {
-        let began = Instant::now();
-        let waited = patiently_while_busy(LIMIT, std::future::pending::<()>()).await;
-        assert_eq!((waited, began.elapsed().as_millis()), (None, 6));
-        assert_eq!(patiently_while_busy(LIMIT, async { 7 }).await, Some(7));
-        let busy = async {
-            for _ in 0..10 {
-                tokio::time::advance(Duration::from_millis(5)).await;
-            }
-        };
-        assert_eq!(patiently_while_busy(LIMIT, busy).await, Some(()));
     }
 }

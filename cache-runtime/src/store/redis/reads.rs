@@ -1,39 +1,32 @@
-//! Reads that wait together travel together.
+//! Reads that are there together travel together.
 //!
-//! A lone caller sends its GET from its own task at once. Callers who come while one is under way
-//! wait, and go out as one MGET: one command for the server to parse and one write for the
-//! connection, for up to 128 of them.
+//! A lone caller sends its GET from its own task at once. While reads are under way, those that come in
+//! one turn of the scheduler go out as one MGET, in the next: one command for the server to parse and one
+//! write for the connection, for up to 128 of them. However many are under way, nobody waits for an answer
+//! in order to send, with two exceptions:
+//! - a server that is so near that its answer is there before a batch is full: then the batch gathers
+//!   more;
+//! - large values: of these no more bytes are under way than may be answered within one deadline.
 //!
-//! In a cluster nobody waits for anybody: the keys are on several nodes, and each node has a
-//! connection of its own that sends what comes in meanwhile in one write.
-//!
-//! Each of these rules was worth something, by measurement or by a caller that waited for ever:
-//! - one batch at a time, and a further one only when many wait: small batches cost more than they
-//!   save;
-//! - a lone read is sent and waited for by its caller's own task, but what waits behind it is not left
-//!   to that task: it may not be looked at again for long, as in a stream whose consumer is busy;
-//! - but before a crowd, which would wait for many answers in turn, a sender that waits while this process
-//!   is idle sends more: the server is far away, and there is time for its answers;
-//! - before a batch is taken after a wide one, yield once: those just answered ask again;
-//! - after a batch of one, leave before answering: a lone caller after a burst would otherwise find
-//!   the lane busy with its own last read, for ever.
+//! In a cluster there are no batches: the keys are on several nodes, and each node has a connection of its
+//! own that sends what comes in meanwhile in one write.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
-use super::batch::{Behind, Queue, Sealed, Turn, Waiter, Wanted};
+use super::batch::{Next, Queue, Sealed, Turn, UnderWay, Waiter, Wanted};
 use super::deadline::Deadline;
 use super::failure::{late, read, told, unfit};
 use super::lane::{Again, Lane};
 use super::lone::Lone;
-use super::pace::{Pace, Wait};
-use super::patience::{patiently, patiently_while_busy};
 use super::replies::{found, get, list, string, time_left};
 use crate::error::Error;
 use crate::key::OnServer;
@@ -46,12 +39,14 @@ pub(super) struct Reads {
     /// whole.
     lone: Option<Arc<Lone>>,
     queue: Mutex<Queue>,
+    /// A batch was answered.
+    answered: Notify,
+    answers: AnswerTime,
     /// How long one answer may take, where a first connection has to be made for it.
     limit: Duration,
 }
 
-/// A lone read that is not answered by then is not waited for before more is sent: a server that is well
-/// takes far less.
+/// A server that is well and near answers much sooner.
 pub(super) const USUAL: Duration = Duration::from_millis(5);
 
 impl Reads {
@@ -60,6 +55,8 @@ impl Reads {
             lane,
             lone,
             queue: Mutex::default(),
+            answered: Notify::new(),
+            answers: AnswerTime::default(),
             limit,
         }
     }
@@ -123,88 +120,83 @@ impl Reads {
         })
     }
 
-    /// Sends what waits, one batch after the other. One that takes a good part of the deadline is left to
-    /// itself, so that nobody waits first for it and then for his own. But not where it is this process that
-    /// has too much to do: all would be sent at once, and the answers to all be late.
-    async fn send(self: &Arc<Self>) {
-        let mut wide = self.queue().was_wide();
-        let mut pace = Pace::default();
-        let limit = self.lane.limit();
+    /// Sends what waits, once those who come in this turn of the scheduler are there, too. Returns the last
+    /// batch: nobody depends on this sender any more.
+    async fn send(self: &Arc<Self>) -> Option<Sealed> {
+        let mut gathers = self.answers.are_near();
         loop {
-            if wide {
-                tokio::task::yield_now().await;
-            }
-            let (batch, crowded) = {
-                let mut queue = self.queue();
-                let Some(batch) = queue.seal() else {
-                    return;
-                };
-                (batch, queue.is_crowded())
-            };
-            wide = batch.len() > 1;
-            let now = Instant::now();
-            let end = self.end_of(&batch);
-            let heavy = batch.is_heavy;
-            // Of small values nobody waits here but for a process that has no time for him.
-            if heavy && end <= now {
-                batch.answer(Err(Error::unsent()));
-                continue;
-            }
-            let batch = Arc::new(batch);
-            let mut asking = Box::pin(self.clone().ask(batch.clone(), now));
-            let wait = match heavy {
-                true => Wait::UntilItsEnd,
-                false => pace.next(crowded),
-            };
-            let answered = match wait {
-                Wait::UntilItsEnd => timeout_at(end, asking.as_mut()).await.ok(),
-                Wait::Patiently => patiently(limit / 4, asking.as_mut()).await,
-                Wait::WhileBusy => patiently_while_busy(limit / 4, asking.as_mut()).await,
-                Wait::Not => None,
-            };
-            let Some(answers) = answered else {
-                // What is over its deadline already has waited for this process, and is waited for yet as
-                // patiently as the others.
-                let end = if heavy { end } else { end.max(now + limit / 4) };
-                tokio::spawn(answer_by(end, batch, asking));
-                continue;
-            };
-            pace = Pace::default();
-            let done = !wide && self.queue().leave();
-            batch.answer(answers);
-            if done {
-                return;
+            tokio::task::yield_now().await;
+            let next = self.queue().next(gathers);
+            match next {
+                Next::Send(batch) => {
+                    tokio::spawn(self.clone().ask_and_answer(batch));
+                }
+                Next::SendLast(batch) => return Some(batch),
+                Next::Gather => gathers = self.is_answered_by(Instant::now() + USUAL).await,
+                Next::MakeRoom(joined) => {
+                    if !self.is_answered_by(self.end_of(joined)).await {
+                        let batch = self.queue().seal_first();
+                        batch.answer(Err(Error::unsent()));
+                    }
+                }
+                Next::Done => return None,
             }
         }
     }
 
-    /// When nobody waits for a batch any more: one deadline after the first of its callers came, but for
-    /// what it takes to connect at first.
-    fn end_of(&self, batch: &Sealed) -> Instant {
-        let limit = match self.lane.was_connected() {
-            true => self.lane.limit(),
-            false => self.limit,
-        };
-        batch.joined() + limit
+    /// Whether one of the batches under way is answered by then, or none is.
+    async fn is_answered_by(&self, end: Instant) -> bool {
+        let mut answered = pin!(self.answered.notified());
+        answered.as_mut().enable();
+        !self.queue().has_batches_under_way() || timeout_at(end, answered).await.is_ok()
     }
 
-    /// Waits for the end of a lone read, but not for ever: its caller may not look at it any more,
-    /// as a stream of calls whose consumer does something else.
-    async fn wait_behind(&self, behind: &mut Behind) {
-        let longest = match behind.is_heavy {
-            true => self.lane.limit(),
-            false => USUAL,
+    /// When nobody waits for a batch of large values any more: one deadline after the first of its callers
+    /// came, but for what it takes to connect at first.
+    fn end_of(&self, joined: Instant) -> Instant {
+        joined
+            + match self.lane.was_connected() {
+                true => self.lane.limit(),
+                false => self.limit,
+            }
+    }
+
+    async fn ask_and_answer(self: Arc<Self>, batch: Sealed) {
+        let now = Instant::now();
+        let on_the_wire = OnTheWire {
+            reads: &self,
+            batch: UnderWay::of(&batch),
         };
-        // Over, or ended: what waits is sent.
-        let _ = timeout(longest, &mut behind.end).await;
+        let mut asking = pin!(self.ask(&batch, now));
+        let answers = match batch.is_heavy() {
+            false => asking.await,
+            true => {
+                let left = self.end_of(batch.joined()).saturating_duration_since(now);
+                match Deadline::new(left).wait(asking.as_mut()).await {
+                    Some(answers) => answers,
+                    None => {
+                        batch.answer(Err(late()));
+                        // How it ends still says something of the server.
+                        asking.await
+                    }
+                }
+            }
+        };
+        if let Ok(found) = &answers {
+            self.answers.took(now.elapsed());
+            if batch.is_heavy() {
+                let found = found.iter().flatten();
+                let bytes = found.filter_map(|found| found.json.as_ref().map(Vec::len));
+                self.queue().saw(bytes.sum(), batch.len());
+            }
+        }
+        // First, since those who are answered ask again.
+        drop(on_the_wire);
+        batch.answer(answers);
     }
 
     /// All keys as one MGET, and in the same pipeline a PTTL for each that needs it.
-    async fn ask(
-        self: Arc<Self>,
-        batch: Arc<Sealed>,
-        now: Instant,
-    ) -> Result<Vec<Result<Found, Error>>, Error> {
+    async fn ask(&self, batch: &Sealed, now: Instant) -> Result<Vec<Result<Found, Error>>, Error> {
         const COMMAND: &str = "MGET";
         let mut deadline = Deadline::from(now, self.lane.limit());
         let bytes = COMMAND.len() + batch.name_bytes();
@@ -216,7 +208,7 @@ impl Reads {
         if !batch.lefts().any(|left| left) {
             let answer = self.lane.send_one(&mget, &mut deadline).await?;
             let values = list(answer.map_err(told)?)?;
-            return found(values, &batch, Vec::new(), waited(&batch, now, &deadline));
+            return found(values, batch, Vec::new(), waited(batch, now, &deadline));
         }
         let mut commands = Pipeline::new();
         commands.add_command(mget);
@@ -226,8 +218,8 @@ impl Reads {
         let sending = self.lane.send(&commands, Again::Yes, &mut deadline);
         let mut answers = sending.await?;
         let times = answers.split_off(1);
-        let values: Value = read(answers.pop().ok_or_else(unfit)?)?;
-        found(list(values)?, &batch, times, waited(&batch, now, &deadline))
+        let value: Value = read(answers.pop().ok_or_else(unfit)?)?;
+        found(list(value)?, batch, times, waited(batch, now, &deadline))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -258,16 +250,15 @@ impl<'a> Get<'a> {
         }
         let turn = reads.queue().take_turn(wanted, context.waker());
         match turn {
-            Turn::Alone(number) => {
-                let ending = Ending(reads.clone(), number);
+            Turn::Alone => {
+                let ending = Ending(reads.clone());
                 let alone = async move { ending.0.get_alone(wanted).await };
                 State::Alone(Box::pin(alone))
             }
             Turn::Wait(waiter) => State::Waiting(waiter),
-            Turn::WaitAndSend(waiter, behind) => {
+            Turn::WaitAndSend(waiter) => {
                 let sending = Sending {
                     reads: reads.clone(),
-                    behind,
                     is_done: false,
                 };
                 tokio::spawn(sending.run());
@@ -293,11 +284,24 @@ impl Future for Get<'_> {
 }
 
 /// Ends a lone read, also when its caller leaves half way.
-struct Ending(Arc<Reads>, u64);
+struct Ending(Arc<Reads>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.queue().end_alone(self.1);
+        self.0.queue().end_alone();
+    }
+}
+
+/// A batch on the wire, until it is answered or its runtime ends.
+struct OnTheWire<'a> {
+    reads: &'a Reads,
+    batch: UnderWay,
+}
+
+impl Drop for OnTheWire<'_> {
+    fn drop(&mut self) {
+        self.reads.queue().end(self.batch);
+        self.reads.answered.notify_waiters();
     }
 }
 
@@ -305,23 +309,15 @@ impl Drop for Ending {
 /// waiting.
 struct Sending {
     reads: Arc<Reads>,
-    behind: Option<Behind>,
     is_done: bool,
 }
 
 impl Sending {
     async fn run(mut self) {
-        if let Some(behind) = &mut self.behind {
-            self.reads.wait_behind(behind).await;
-        }
-        self.take_over();
-        self.reads.send().await;
+        let last = self.reads.send().await;
         self.is_done = true;
-    }
-
-    fn take_over(&mut self) {
-        if let Some(behind) = self.behind.take() {
-            self.reads.queue().take_over(&behind);
+        if let Some(batch) = last {
+            self.reads.clone().ask_and_answer(batch).await;
         }
     }
 }
@@ -331,27 +327,38 @@ impl Drop for Sending {
         if self.is_done {
             return;
         }
-        self.take_over();
         let waiting = self.reads.queue().abandon();
         // Without the lock: each of them wakes who waits for it.
         drop(waiting);
     }
 }
 
-/// Answers a batch that is slow, at its end at the latest. Then who waits goes on without an answer; how
-/// the asking ends still says something of the server.
-async fn answer_by(
-    end: Instant,
-    batch: Arc<Sealed>,
-    mut asking: Pin<Box<impl Future<Output = Result<Vec<Result<Found, Error>>, Error>>>>,
-) {
-    let left = end.saturating_duration_since(Instant::now());
-    match Deadline::new(left).wait(asking.as_mut()).await {
-        Some(answers) => batch.answer(answers),
-        None => {
-            batch.answer(Err(late()));
-            drop(asking.await);
-        }
+/// How long answers to batches take, about.
+#[derive(Default)]
+struct AnswerTime {
+    /// None yet: zero.
+    micros: AtomicU64,
+}
+
+impl AnswerTime {
+    fn took(&self, time: Duration) {
+        let (old, new) = (
+            self.micros.load(Ordering::Relaxed),
+            u64::try_from(time.as_micros())
+                .unwrap_or(u64::MAX >> 3)
+                .max(1),
+        );
+        let micros = match old {
+            0 => new,
+            old => (7 * old + new) / 8,
+        };
+        self.micros.store(micros, Ordering::Relaxed);
+    }
+
+    /// Whether a batch gathers more while it waits for the answer to another.
+    fn are_near(&self) -> bool {
+        const NEAR: u64 = 300;
+        (1..NEAR).contains(&self.micros.load(Ordering::Relaxed))
     }
 }
 

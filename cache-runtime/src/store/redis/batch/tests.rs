@@ -2,8 +2,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::sync::oneshot::error::TryRecvError;
-
 use super::super::failure::ended;
 use super::*;
 
@@ -22,22 +20,16 @@ fn take_turn_for(queue: &mut Queue, name: &str, size: Size) -> Turn {
 
 fn wait(queue: &mut Queue, name: &str) -> Waiter {
     match take_turn(queue, name) {
-        Turn::Wait(waiter) | Turn::WaitAndSend(waiter, _) => waiter,
-        Turn::Alone(_) => panic!("it need not wait"),
+        Turn::Wait(waiter) | Turn::WaitAndSend(waiter) => waiter,
+        Turn::Alone => panic!("it need not wait"),
     }
 }
 
-fn alone(queue: &mut Queue, name: &str) -> u64 {
-    match take_turn(queue, name) {
-        Turn::Alone(number) => number,
-        _ => panic!("it waits"),
-    }
-}
-
-fn wait_behind(queue: &mut Queue, name: &str) -> (Waiter, Behind) {
-    match take_turn(queue, name) {
-        Turn::WaitAndSend(waiter, Some(behind)) => (waiter, behind),
-        _ => panic!("it is not the first behind a lone one"),
+/// The next batch, sent.
+fn send(queue: &mut Queue) -> Sealed {
+    match queue.next(false) {
+        Next::Send(batch) | Next::SendLast(batch) => batch,
+        _ => panic!("there is nothing to send"),
     }
 }
 
@@ -55,75 +47,52 @@ fn found(json: &str) -> Found {
     }
 }
 
-/// A queue on which a wide batch is under way.
+/// A queue with a lone read on the wire.
 fn busy() -> Queue {
     Queue {
-        last: 2,
+        is_alone: true,
         ..Queue::default()
     }
 }
 
 #[test]
-fn a_lone_caller_sends_at_once_and_so_does_the_next_one() {
+fn a_lone_read_needs_no_sender() {
     let mut queue = Queue::default();
     for _ in 0..3 {
-        let number = alone(&mut queue, "a");
-        queue.end_alone(number);
-        assert_eq!(queue.under_way, 0);
+        assert!(matches!(take_turn(&mut queue, "a"), Turn::Alone));
+        queue.end_alone();
     }
 }
 
 #[test]
-fn those_who_come_meanwhile_go_out_together() {
+fn reads_of_one_turn_go_together() {
     let mut queue = Queue::default();
-    let number = alone(&mut queue, "a");
-    let (_waiting, mut behind) = wait_behind(&mut queue, "b");
-    assert!(matches!(take_turn(&mut queue, "c"), Turn::Wait(_)));
-    assert!(
-        behind
-            .end
-            .try_recv()
-            .is_err_and(|of| of == TryRecvError::Empty)
-    );
-    queue.end_alone(number);
-    assert!(
-        behind
-            .end
-            .try_recv()
-            .is_err_and(|of| of == TryRecvError::Closed)
-    );
-    queue.take_over(&behind);
-    assert_eq!(names(&queue.seal().unwrap()), ["b"], "the other one left");
-    assert!(queue.seal().is_none());
-    assert_eq!(queue.under_way, 0);
+    assert!(matches!(take_turn(&mut queue, "a"), Turn::Alone));
+    let sends = take_turn(&mut queue, "b");
+    assert!(matches!(sends, Turn::WaitAndSend(_)));
+    let waits = take_turn(&mut queue, "c");
+    assert!(matches!(waits, Turn::Wait(_)));
+    let Next::SendLast(batch) = queue.next(false) else {
+        panic!("the lone read is still on the wire, and nobody waits for its end");
+    };
+    assert_eq!(names(&batch), ["b", "c"]);
+    let next_turn = take_turn(&mut queue, "d");
+    assert!(matches!(next_turn, Turn::WaitAndSend(_)), "another sender");
+    assert_eq!(names(&send(&mut queue)), ["d"]);
 }
 
 #[test]
-fn a_lone_read_that_does_not_end_is_passed_and_its_end_is_none_of_a_later_one() {
-    let mut queue = Queue::default();
-    let stuck = alone(&mut queue, "a");
-    let (_waiting, behind) = wait_behind(&mut queue, "b");
-    queue.take_over(&behind);
-    assert_eq!(queue.seal().unwrap().len(), 1);
-    assert!(queue.leave());
-    let later = alone(&mut queue, "c");
-    queue.end_alone(stuck);
-    assert_eq!(queue.under_way, 1, "that of the later one");
-    let (_waiting, mut behind) = wait_behind(&mut queue, "d");
-    queue.end_alone(stuck);
-    assert!(
-        behind
-            .end
-            .try_recv()
-            .is_err_and(|of| of == TryRecvError::Empty)
-    );
-    queue.end_alone(later);
-    assert!(
-        behind
-            .end
-            .try_recv()
-            .is_err_and(|of| of == TryRecvError::Closed)
-    );
+fn a_read_is_alone_again_after_the_last_batch() {
+    let mut queue = busy();
+    let _waits = wait(&mut queue, "a");
+    let batch = send(&mut queue);
+    queue.end_alone();
+    let _waits = wait(&mut queue, "b");
+    let second = send(&mut queue);
+    for batch in [batch, second] {
+        queue.end(UnderWay::of(&batch));
+    }
+    assert!(matches!(take_turn(&mut queue, "c"), Turn::Alone));
 }
 
 #[test]
@@ -131,8 +100,8 @@ fn what_a_sender_leaves_keeps_nobody_waiting() {
     let mut queue = Queue::default();
     let waiting: Vec<_> = (0..300)
         .filter_map(|n| match take_turn(&mut queue, &n.to_string()) {
-            Turn::Alone(_) => None,
-            Turn::Wait(waiter) | Turn::WaitAndSend(waiter, _) => Some(waiter),
+            Turn::Alone => None,
+            Turn::Wait(waiter) | Turn::WaitAndSend(waiter) => Some(waiter),
         })
         .collect();
     drop(queue.abandon());
@@ -146,7 +115,7 @@ fn each_gets_the_answer_to_its_own_key() {
     let mut queue = busy();
     let [mut a, gone, mut c] = ["a", "b", "c"].map(|name| wait(&mut queue, name));
     drop(gone);
-    let batch = queue.seal().unwrap();
+    let batch = send(&mut queue);
     assert_eq!(names(&batch), ["a", "c"]);
     let mut context = Context::from_waker(Waker::noop());
     assert!(Pin::new(&mut a).poll(&mut context).is_pending());
@@ -163,7 +132,7 @@ fn each_gets_the_answer_to_its_own_key() {
 fn an_error_reaches_everybody() {
     let mut queue = busy();
     let waiting = ["a", "b"].map(|name| wait(&mut queue, name));
-    queue.seal().unwrap().answer(Err(ended()));
+    send(&mut queue).answer(Err(ended()));
     for waiter in waiting {
         assert!(pollster::block_on(waiter).is_err());
     }
@@ -173,7 +142,7 @@ fn an_error_reaches_everybody() {
 fn a_batch_that_is_dropped_keeps_nobody_waiting() {
     let mut queue = busy();
     let waiter = wait(&mut queue, "a");
-    drop(queue.seal().unwrap());
+    drop(send(&mut queue));
     assert!(pollster::block_on(waiter).is_err());
 }
 
@@ -188,7 +157,7 @@ fn who_waits_is_woken_where_it_was_polled_last() {
     let woken = Arc::new(Woken(false.into()));
     let mut queue = busy();
     let mut waiter = wait(&mut queue, "a");
-    let batch = queue.seal().unwrap();
+    let batch = send(&mut queue);
     let mut here = Context::from_waker(Waker::noop());
     assert!(Pin::new(&mut waiter).poll(&mut here).is_pending());
     let waker = Waker::from(woken.clone());
@@ -202,10 +171,10 @@ fn who_waits_is_woken_where_it_was_polled_last() {
 fn nobody_joins_a_batch_that_is_sealed() {
     let mut queue = busy();
     let _first = wait(&mut queue, "a");
-    let sealed = queue.seal().unwrap();
+    let sealed = send(&mut queue);
     let _later = wait(&mut queue, "a");
     assert_eq!(names(&sealed), ["a"]);
-    assert_eq!(names(&queue.seal().unwrap()), ["a"]);
+    assert_eq!(names(&send(&mut queue)), ["a"]);
 }
 
 #[test]
@@ -213,75 +182,80 @@ fn who_left_is_not_asked_for() {
     let mut queue = busy();
     drop(wait(&mut queue, "a"));
     let _stays = wait(&mut queue, "b");
-    assert_eq!(names(&queue.seal().unwrap()), ["b"]);
+    assert_eq!(names(&send(&mut queue)), ["b"]);
     drop(wait(&mut queue, "c"));
-    assert!(queue.seal().is_none());
-    assert_eq!(queue.under_way, 0);
+    assert!(matches!(queue.next(false), Next::Done));
+    assert_eq!(queue.under_way.batches, 1);
 }
 
 #[test]
-fn a_batch_has_an_end_and_a_further_one_goes_out_when_many_wait() {
+fn a_batch_has_an_end() {
     let mut queue = busy();
-    let mut senders = 0;
-    let mut waiting = Vec::new();
-    for n in 0..1000 {
-        match take_turn(&mut queue, &n.to_string()) {
-            Turn::Wait(waiter) => waiting.push(waiter),
-            Turn::WaitAndSend(waiter, _) => {
-                senders += 1;
-                waiting.push(waiter);
-            }
-            Turn::Alone(_) => panic!("it need not wait"),
-        }
-    }
-    assert_eq!(senders, MOST_BATCHES);
+    let waiting: Vec<_> = (0..1000)
+        .map(|n| wait(&mut queue, &n.to_string()))
+        .collect();
     let mut sizes = Vec::new();
-    while queue.waiting() > 0 {
-        sizes.push(queue.seal().unwrap().len());
-    }
-    let rest = 1000 % MOST_KEYS;
-    assert_eq!(
-        sizes,
-        [vec![MOST_KEYS; 1000 / MOST_KEYS], vec![rest]].concat()
-    );
-}
-
-#[test]
-fn after_a_burst_a_lone_caller_sends_at_once_again() {
-    let mut queue = Queue {
-        last: 128,
-        ..Queue::default()
-    };
-    let _answered = wait(&mut queue, "a");
-    assert_eq!(queue.seal().unwrap().len(), 1);
-    assert!(queue.leave());
-    alone(&mut queue, "b");
-}
-
-/// Lets a thousand come who expect such values: how many senders there are, and how many keys in each
-/// batch.
-fn a_thousand_of(size: Size) -> (usize, Vec<usize>) {
-    let mut queue = Queue::default();
-    let mut senders = 0;
-    let mut lone = None;
-    let mut waiting = Vec::new();
-    for n in 0..1000 {
-        match take_turn_for(&mut queue, &n.to_string(), size) {
-            Turn::Alone(number) => lone = Some(number),
-            Turn::Wait(waiter) => waiting.push(waiter),
-            Turn::WaitAndSend(waiter, _) => {
-                senders += 1;
-                waiting.push(waiter);
-            }
+    loop {
+        match queue.next(false) {
+            Next::Send(batch) => sizes.push(batch.len()),
+            Next::SendLast(batch) => break sizes.push(batch.len()),
+            _ => panic!("all of them are sent"),
         }
     }
-    queue.end_alone(lone.unwrap());
-    let batches = std::iter::from_fn(|| queue.seal());
-    (senders, batches.map(|batch| batch.len()).collect())
+    let rest = waiting.len() % MOST_KEYS;
+    let full = vec![MOST_KEYS; waiting.len() / MOST_KEYS];
+    assert_eq!(sizes, [full, vec![rest]].concat());
 }
 
 #[test]
-fn large_values_go_out_few_at_a_time_and_one_batch_after_the_other() {
+fn a_batch_gathers_while_many_are_under_way() {
+    let mut queue = busy();
+    let several = |queue: &mut Queue, count| -> Vec<_> {
+        (0..count)
+            .map(|n: usize| wait(queue, &n.to_string()))
+            .collect()
+    };
+    let _few = several(&mut queue, WORTH_GATHERING - 1);
+    let few = send(&mut queue);
+    let _one = several(&mut queue, 1);
+    assert!(matches!(queue.next(true), Next::SendLast(_)), "few are");
+    let _more = several(&mut queue, 2);
+    assert!(matches!(queue.next(true), Next::Gather));
+    queue.end(UnderWay::of(&few));
+    assert!(matches!(queue.next(true), Next::SendLast(_)), "answered");
+    let _more = several(&mut queue, WORTH_GATHERING);
+    let _under_way = send(&mut queue);
+    let _many = several(&mut queue, ENOUGH);
+    assert!(matches!(queue.next(true), Next::SendLast(_)), "enough");
+}
+
+/// How many keys are in each batch of a thousand who expect such values.
+fn a_thousand_of(size: Size) -> Vec<usize> {
+    let mut queue = Queue::default();
+    let turns: Vec<_> = (0..1000)
+        .map(|n| take_turn_for(&mut queue, &n.to_string(), size))
+        .collect();
+    assert!(!turns.iter().any(|turn| matches!(turn, Turn::Alone)));
+    let mut sizes = Vec::new();
+    loop {
+        match queue.next(false) {
+            Next::Send(batch) | Next::SendLast(batch) => {
+                sizes.push(batch.len());
+                assert!(
+                    matches!(queue.next(false), Next::MakeRoom(_) | Next::Done)
+                        || queue.under_way.room <= MOST_BYTES,
+                    "{size:?}"
+                );
+                queue.end(UnderWay::of(&batch));
+            }
+            Next::Done => return sizes,
+            Next::Gather | Next::MakeRoom(_) => panic!("nothing is under way"),
+        }
+    }
+}
+
+#[test]
+fn large_values_go_few_at_a_time() {
     for (size, keys) in [
         (Size::Large(100_000), 83),
         (Size::Large(1 << 20), 8),
@@ -289,8 +263,7 @@ fn large_values_go_out_few_at_a_time_and_one_batch_after_the_other() {
         (Size::Large(8 << 20), 1),
         (Size::Large(usize::MAX - 1), 1),
     ] {
-        let (senders, batches) = a_thousand_of(size);
-        assert_eq!(senders, 1, "{size:?}");
+        let batches = a_thousand_of(size);
         let (last, full) = batches.split_last().unwrap();
         assert!(full.iter().all(|&of| of == keys), "{size:?}: {batches:?}");
         assert!(*last <= keys, "{size:?}: {batches:?}");
@@ -298,16 +271,27 @@ fn large_values_go_out_few_at_a_time_and_one_batch_after_the_other() {
 }
 
 #[test]
-fn beside_a_large_value_small_ones_wait() {
+fn more_goes_at_once_while_values_turn_out_small() {
     let mut queue = Queue::default();
-    let large = take_turn_for(&mut queue, "large", Size::Large(1 << 20));
-    assert!(matches!(large, Turn::Alone(_)));
-    let (_first, behind) = wait_behind(&mut queue, "first");
-    assert!(behind.is_heavy);
-    for n in 0..200 {
-        assert!(matches!(
-            take_turn(&mut queue, &n.to_string()),
-            Turn::Wait(_)
-        ));
+    let _waiting: Vec<_> = (0..400)
+        .map(|n| take_turn_for(&mut queue, &n.to_string(), Size::Unknown))
+        .collect();
+    let mut sent = Vec::new();
+    let all_at_once = |queue: &mut Queue| -> Vec<_> {
+        let batch = |queue: &mut Queue| match queue.next(false) {
+            Next::Send(batch) | Next::SendLast(batch) => Some(batch),
+            _ => None,
+        };
+        std::iter::from_fn(|| batch(queue)).collect()
+    };
+    for bytes in [10, 10, 10, LARGE + 1] {
+        let batches = all_at_once(&mut queue);
+        for batch in &batches {
+            queue.end(UnderWay::of(batch));
+        }
+        queue.saw(bytes * batches[0].len(), batches[0].len());
+        sent.push(batches.len());
     }
+    sent.push(all_at_once(&mut queue).len());
+    assert_eq!(sent, [1, 2, 4, 8, 1]);
 }

@@ -1,0 +1,60 @@
+//! No read waits for the answer to another in order to be sent.
+
+use std::time::{Duration, Instant};
+
+use cache_runtime::read_through;
+
+use crate::proxy::Proxy;
+use crate::support::{Server, patient};
+
+#[read_through(name = "turns", ttl = 600)]
+async fn value(id: u64) -> u64 {
+    id
+}
+
+/// Keys that the server has looked up, and found.
+fn keys_found(server: &Server) -> u64 {
+    let stats = server.cli(&["INFO", "stats"]);
+    let found = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("keyspace_hits:"));
+    found.unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_are_sent_before_any_answer() {
+    const READS: u64 = 40;
+    const ANSWERS_AFTER: Duration = Duration::from_secs(4);
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let cache = patient(&proxy.url());
+    // Their size is known then, and the connection made.
+    for _ in 0..2 {
+        for id in 0..READS {
+            tokio::spawn(cache.scope(value(id))).await.unwrap();
+        }
+    }
+    let before = keys_found(&server);
+    proxy.delay(ANSWERS_AFTER);
+    let start = Instant::now();
+    let mut calls = Vec::new();
+    for id in 0..READS {
+        calls.push(tokio::spawn(cache.scope(value(id))));
+        // Each in a turn of its own.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    while keys_found(&server) - before < READS {
+        let waited = start.elapsed();
+        assert!(
+            waited < ANSWERS_AFTER / 2,
+            "{} are sent",
+            keys_found(&server) - before
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(calls.iter().all(|call| !call.is_finished()));
+    proxy.delay(Duration::ZERO);
+    for (id, call) in (0..READS).zip(calls) {
+        assert_eq!(call.await.unwrap(), id);
+    }
+}
