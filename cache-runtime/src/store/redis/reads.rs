@@ -2,8 +2,8 @@
 //!
 //! A lone caller sends its GET from its own task at once. While reads are under way, those that come in
 //! one turn of the scheduler go out as one MGET, in the next: one command for the server to parse and one
-//! write for the connection, for up to 128 of them. However many are under way, nobody waits for an answer
-//! in order to send, with two exceptions:
+//! write for the connection, for up to 128 of them. However many are under way, no read waits for an answer
+//! in order to be sent, with two exceptions:
 //! - a server that is so near that its answer is there before a batch is full: then the batch gathers
 //!   more;
 //! - large values: of these no more bytes are under way than may be answered within one deadline.
@@ -120,8 +120,8 @@ impl Reads {
         })
     }
 
-    /// Sends what waits, once those who come in this turn of the scheduler are there, too. Returns the last
-    /// batch: nobody depends on this sender any more.
+    /// Sends the reads that wait, in the next turn of the scheduler. Returns the last batch: no other read
+    /// depends on this sender any more.
     async fn send(self: &Arc<Self>) -> Option<Sealed> {
         let mut gathers = self.answers.are_near();
         loop {
@@ -151,8 +151,8 @@ impl Reads {
         !self.queue().has_batches_under_way() || timeout_at(end, answered).await.is_ok()
     }
 
-    /// When nobody waits for a batch of large values any more: one deadline after the first of its callers
-    /// came, but for what it takes to connect at first.
+    /// The end of the wait for a batch of large values: one deadline after its first caller came. A first
+    /// connection has a time of its own.
     fn end_of(&self, joined: Instant) -> Instant {
         joined
             + match self.lane.was_connected() {
@@ -190,7 +190,7 @@ impl Reads {
                 self.queue().saw(bytes.sum(), batch.len());
             }
         }
-        // First, since those who are answered ask again.
+        // Before the answers, since the callers read again at once.
         drop(on_the_wire);
         batch.answer(answers);
     }
@@ -305,8 +305,7 @@ impl Drop for OnTheWire<'_> {
     }
 }
 
-/// Whoever sends what waits. Dropped before it is done, since its runtime ended, it keeps nobody
-/// waiting.
+/// The sender of the reads that wait. Dropped before it is done, as its runtime ends, it answers them.
 struct Sending {
     reads: Arc<Reads>,
     is_done: bool,
@@ -370,4 +369,24 @@ fn waited(batch: &Sealed, now: Instant, deadline: &Deadline) -> Waited {
         false => now - batch.joined(),
     };
     Waited::For(before + deadline.waited().time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_near_by_its_usual_answers() {
+        let (near, far) = (Duration::from_micros(50), Duration::from_millis(20));
+        let answers = AnswerTime::default();
+        assert!(!answers.are_near(), "nothing is known");
+        answers.took(near);
+        assert!(answers.are_near());
+        answers.took(far);
+        assert!(!answers.are_near());
+        for _ in 0..20 {
+            answers.took(near);
+        }
+        assert!(answers.are_near(), "one was late");
+    }
 }
