@@ -32,14 +32,6 @@ async fn after_a_crowd_a_lone_caller_asks_by_itself_again() {
             !connections(&crowd, &["MGET"], ":value:").is_empty(),
             "they went out together"
         );
-        // Each of the four who send for a crowd may still take one along before it has heard that
-        // nobody waits any more.
-        let first = async {
-            for _ in 0..4 {
-                value(0).await;
-            }
-        };
-        tokio::spawn(cache.scope(first)).await.unwrap();
         let monitor = Monitor::of(&server);
         let lone = async {
             for id in 0..100 {
