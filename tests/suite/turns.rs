@@ -58,3 +58,46 @@ async fn reads_are_sent_before_any_answer() {
         assert_eq!(call.await.unwrap(), id);
     }
 }
+
+/// A caller blocks its worker just after it asked for a key; the others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_blocked_worker_holds_no_other_call() {
+    const CALLS: u64 = 200;
+    const BLOCKED: Duration = Duration::from_secs(4);
+    let server = Server::start();
+    let cache = patient(&server.url());
+    let call = |id| tokio::spawn(cache.scope(value(id)));
+    for id in (0..CALLS).chain(0..CALLS) {
+        call(id).await.unwrap();
+    }
+    let others = [(); 8].map(|()| {
+        let scope = cache.scope(async {
+            let start = Instant::now();
+            let mut longest = Duration::ZERO;
+            while start.elapsed() < BLOCKED / 2 {
+                // Hits and misses.
+                for id in 0..CALLS + 20 {
+                    let start = Instant::now();
+                    assert_eq!(value(id).await, id);
+                    value::invalidate(CALLS + id % 20).await.unwrap();
+                    longest = longest.max(start.elapsed());
+                }
+            }
+            longest
+        });
+        tokio::spawn(scope)
+    });
+    let block = |id| {
+        let block = async { std::thread::sleep(BLOCKED) };
+        tokio::spawn(cache.scope(async move { tokio::join!(value(id), block).0 }))
+    };
+    let blocked = [block(0), block(CALLS + 30)];
+    for other in others {
+        let longest = other.await.unwrap();
+        assert!(longest < BLOCKED / 4, "{longest:?}");
+    }
+    for blocked in blocked {
+        assert!(!blocked.is_finished(), "nothing was blocked");
+        blocked.await.unwrap();
+    }
+}

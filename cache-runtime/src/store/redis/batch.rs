@@ -5,24 +5,25 @@
 //! come, and returned, after it.
 
 mod meeting;
+mod window;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::meeting::Batch;
 pub(super) use self::meeting::Waiter;
+pub(super) use self::window::UnderWay;
+use self::window::{MOST_BYTES, Window};
 use crate::error::Error;
 use crate::key::OnServer;
 use crate::size::{LARGE, Size};
 use crate::store::Found;
 
 pub(super) const MOST_KEYS: usize = 128;
-/// What a batch may be expected to be answered with, under one deadline: large values of so many
-/// bytes together, or a single one. Small ones are no more than that however many.
-const MOST_BYTES: usize = MOST_KEYS * LARGE;
 /// Fewer keys under way are not worth waiting for an answer, however near the server is.
 const WORTH_GATHERING: usize = 8;
 /// As many as that go out without waiting for more.
@@ -163,30 +164,35 @@ impl Drop for Sealed {
 pub(super) struct Queue {
     full: VecDeque<Open>,
     open: Open,
-    /// A sender takes what waits, in the next turn of the scheduler.
-    is_scheduled: bool,
+    sender: Sender,
+    /// Somebody looks after the sender.
+    is_watched: bool,
     /// Whether a lone read is on the wire.
     is_alone: bool,
-    under_way: UnderWay,
-    /// So many times the bytes that one deadline allows may be under way: what was expected to be large
-    /// turned out to be small.
-    times: usize,
+    window: Window,
 }
 
-/// Batches on the wire.
+/// What becomes of what waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct UnderWay {
-    batches: usize,
-    keys: usize,
-    room: usize,
+pub(super) enum Sender {
+    /// Nothing waits.
+    #[default]
+    None,
+    /// It is sent in the next turn of the scheduler.
+    Scheduled,
+    /// The same, but that turn does not come.
+    Late,
+    /// It waits for an answer to others first.
+    Waiting,
 }
 
-pub(super) enum Turn {
-    /// Send it yourself, now.
-    Alone,
-    Wait(Waiter),
-    /// Wait, and somebody must send what waits.
-    WaitAndSend(Waiter),
+/// One more who waits.
+pub(super) struct Joined {
+    pub(super) waiter: Waiter,
+    /// Somebody must send what waits.
+    pub(super) needs_sender: bool,
+    /// Somebody must look after the sender.
+    pub(super) needs_watch: bool,
 }
 
 /// What a sender does next.
@@ -203,13 +209,28 @@ pub(super) enum Next {
 }
 
 impl Queue {
-    pub(super) fn take_turn(&mut self, wanted: Wanted<'_>, waker: &Waker) -> Turn {
-        // What may be large is under way until its answer, and its caller may not look at it any more.
-        let is_small = wanted.size.room() == 0;
-        if is_small && !self.is_scheduled && !self.is_alone && self.under_way.batches == 0 {
-            self.is_alone = true;
-            return Turn::Alone;
+    /// The queue of values of which it is not known whether they are large.
+    pub(super) fn growing() -> Self {
+        Self {
+            window: Window::growing(),
+            ..Self::default()
         }
+    }
+
+    /// Whether nothing else is under way: then a read needs no batch.
+    pub(super) fn begin_alone(&mut self) -> bool {
+        if self.sender != Sender::None || self.is_alone || !self.window.is_empty() {
+            return false;
+        }
+        self.is_alone = true;
+        true
+    }
+
+    pub(super) fn end_alone(&mut self) {
+        self.is_alone = false;
+    }
+
+    pub(super) fn join(&mut self, wanted: Wanted<'_>, waker: &Waker) -> Joined {
         if !self.open.has_room_for(wanted.size) {
             self.close();
         }
@@ -217,79 +238,106 @@ impl Queue {
         if self.open.members.len() == MOST_KEYS {
             self.close();
         }
-        match std::mem::replace(&mut self.is_scheduled, true) {
-            true => Turn::Wait(waiter),
-            false => Turn::WaitAndSend(waiter),
+        let needs_sender = self.sender == Sender::None;
+        if needs_sender {
+            self.sender = Sender::Scheduled;
+        }
+        Joined {
+            waiter,
+            needs_sender,
+            needs_watch: needs_sender && !std::mem::replace(&mut self.is_watched, true),
         }
     }
 
     /// For its sender, which gathers more where that pays.
     pub(super) fn next(&mut self, gathers: bool) -> Next {
         while self.waiting() > 0 {
+            self.sender = Sender::Waiting;
             if gathers && self.is_gathering_worth_it() {
                 return Next::Gather;
             }
-            let first = self.full.front().unwrap_or(&self.open);
-            if let (Some(joined), true) = (first.joined, self.has_no_room_for(first)) {
+            if let Some(joined) = self.first_without_room() {
                 return Next::MakeRoom(joined);
             }
+            self.sender = Sender::Scheduled;
             let sealed = self.seal_first();
             if sealed.len() == 0 {
                 continue;
             }
-            self.under_way.begin(&sealed);
+            self.window.begin(UnderWay::of(&sealed));
             if self.waiting() > 0 {
                 return Next::Send(sealed);
             }
-            self.is_scheduled = false;
+            self.sender = Sender::None;
             return Next::SendLast(sealed);
         }
-        self.is_scheduled = false;
+        self.sender = Sender::None;
         Next::Done
     }
 
-    /// The next batch, for who does not send it.
-    pub(super) fn seal_first(&mut self) -> Sealed {
+    /// For who looks after the sender, and ends if there is none: whether what waits has waited for so long
+    /// for a turn of its sender.
+    pub(super) fn sender_of_what_waits_for(&mut self, long: Duration) -> Sender {
+        self.is_watched = self.sender != Sender::None;
+        let joined = self.first().joined;
+        match self.sender {
+            Sender::Scheduled if joined.is_some_and(|joined| joined.elapsed() >= long) => {
+                Sender::Late
+            }
+            sender => sender,
+        }
+    }
+
+    /// The first batch, if it still may not be sent beside what is under way.
+    pub(super) fn without_room(&mut self) -> Option<Sealed> {
+        self.first_without_room().map(|_| self.seal_first())
+    }
+
+    fn first(&self) -> &Open {
+        self.full.front().unwrap_or(&self.open)
+    }
+
+    fn seal_first(&mut self) -> Sealed {
         let full = self.full.pop_front();
         full.unwrap_or_else(|| self.take_open()).seal()
     }
 
     fn is_gathering_worth_it(&self) -> bool {
-        self.under_way.keys >= WORTH_GATHERING && self.waiting() < ENOUGH
+        self.window.keys() >= WORTH_GATHERING && self.waiting() < ENOUGH
     }
 
-    fn has_no_room_for(&self, next: &Open) -> bool {
-        let room = self.under_way.room;
-        let most = MOST_BYTES.saturating_mul(self.times.max(1));
-        room > 0 && next.room > 0 && room.saturating_add(next.room) > most
+    /// When the first caller of the first batch came, if its values have no room beside those under way.
+    fn first_without_room(&self) -> Option<Instant> {
+        let first = self.first();
+        let has_room = self.window.has_room_for(first.room);
+        first.joined.filter(|_| !has_room)
     }
 
-    /// A batch of values that may be large was answered with so many bytes for so many keys. Each answer that
-    /// is small lets twice as many out, as a connection of TCP begins.
-    pub(super) fn saw(&mut self, bytes: usize, keys: usize) {
-        const MOST_TIMES: usize = 128;
-        self.times = match bytes <= keys * LARGE {
-            true => (2 * self.times.max(1)).min(MOST_TIMES),
-            false => 1,
-        };
+    /// The largest value of a batch whose values might have been large.
+    pub(super) fn saw(&mut self, largest: usize) {
+        match largest <= LARGE {
+            true => self.window.widen(),
+            false => self.window.narrow(),
+        }
+    }
+
+    /// An answer was late, or none.
+    pub(super) fn narrow(&mut self) {
+        self.window.narrow();
     }
 
     /// A batch was answered, or is given up.
     pub(super) fn end(&mut self, ended: UnderWay) {
-        self.under_way.end(ended);
-    }
-
-    pub(super) fn end_alone(&mut self) {
-        self.is_alone = false;
-    }
-
-    pub(super) fn has_batches_under_way(&self) -> bool {
-        self.under_way.batches > 0
+        self.window.end(ended);
+        // The next are of another function, or much later.
+        if self.window.is_empty() && self.waiting() == 0 {
+            self.window.narrow();
+        }
     }
 
     /// A sender ends before it was done, since its runtime does: what waits is not sent.
     pub(super) fn abandon(&mut self) -> Vec<Sealed> {
-        self.is_scheduled = false;
+        self.sender = Sender::None;
         let open = self.take_open();
         let waiting = self.full.drain(..).chain([open]);
         waiting.map(Open::seal).collect()
@@ -308,30 +356,6 @@ impl Queue {
     /// At most: of large values there are fewer in a batch that is full.
     fn waiting(&self) -> usize {
         self.full.len() * MOST_KEYS + self.open.members.len()
-    }
-}
-
-impl UnderWay {
-    /// One batch.
-    pub(super) fn of(batch: &Sealed) -> Self {
-        Self {
-            batches: 1,
-            keys: batch.len(),
-            room: batch.room,
-        }
-    }
-
-    fn begin(&mut self, batch: &Sealed) {
-        let begun = Self::of(batch);
-        self.batches += begun.batches;
-        self.keys += begun.keys;
-        self.room = self.room.saturating_add(begun.room);
-    }
-
-    fn end(&mut self, ended: Self) {
-        self.batches -= ended.batches;
-        self.keys -= ended.keys;
-        self.room = self.room.saturating_sub(ended.room);
     }
 }
 

@@ -32,6 +32,10 @@ impl Home {
         })
     }
 
+    pub(super) fn runtime(&self) -> Handle {
+        self.runtime.clone()
+    }
+
     /// Its tasks are dropped: timers come next.
     pub(super) fn ends(&self) {
         self.has_ended.store(true, Ordering::Release);

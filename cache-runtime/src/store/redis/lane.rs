@@ -14,6 +14,7 @@ use super::link::{Link, Live};
 use super::pulse::Pulse;
 use crate::error::Error;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
+use tokio::time::Instant;
 
 /// Whether commands that met a connection which had broken while idle are sent once more on a new
 /// one. Commands that carry a fresh token never are: a first copy that arrives late would be taken
@@ -205,9 +206,9 @@ impl Lane {
         self.link.settle().await
     }
 
-    /// Whether it has ever had a connection.
-    pub(super) fn was_connected(&self) -> bool {
-        self.link.was_connected()
+    /// When it had a connection first.
+    pub(super) fn first_connected(&self) -> Option<Instant> {
+        self.link.first_connected()
     }
 
     /// Whether making a connection panicked.

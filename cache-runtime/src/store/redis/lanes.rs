@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use super::batch::Wanted;
 use super::connect::Connector;
 use super::debts::Debts;
-use super::failure::late;
+use super::failure::{ended, late};
 use super::health::Health;
 use super::home::{AtHome, Home};
 use super::lane::{Again, Lane};
@@ -83,6 +83,17 @@ impl Bundle {
         }
     }
 
+    /// To be run in a task of its own: what wakes a connection may be the next thing on its worker, and
+    /// the worker of a caller may be blocked by that next.
+    async fn send(
+        self: Arc<Self>,
+        commands: Pipeline,
+        again: Again,
+    ) -> Result<Vec<RedisResult<Value>>, Error> {
+        let lane = self.to_write(&commands);
+        lane.send(&commands, again, &mut lane.deadline()).await
+    }
+
     fn to_write(&self, commands: &Pipeline) -> &Lane {
         if is_large(commands) {
             self.large.lane()
@@ -124,20 +135,21 @@ impl Lanes {
     ) -> Self {
         let threads = Threads::new(connector.clone(), health.clone());
         let of_lone = (connector.clone(), health.clone());
-        let lone = move || Some(Lone::new(of_lone.0.clone(), of_lone.1.clone()));
+        let lone = move || Lone::new(of_lone.0.clone(), of_lone.1.clone());
         let of_lanes = health.clone();
         let lane = move |carries| {
             let (health, debts) = (of_lanes.clone(), debts.clone());
             let link = Link::new(connector.clone(), health, debts, carries);
             Arc::new(Lane::new(link, connector.response_timeout()))
         };
-        let make = move |home| {
-            let reads = lane(Carries::Small);
+        let make = move |home: Option<Arc<Home>>| {
+            let reads = |lane| Reads::new(lane, limit, home.as_ref().map(|home| home.runtime()));
+            let small = lane(Carries::Small);
             Bundle {
                 writes: lane(Carries::Small),
-                unseen: Arc::new(Reads::new(reads.clone(), None, limit)),
-                reads: Arc::new(Reads::new(reads, lone(), limit)),
-                large: Arc::new(Reads::new(lane(Carries::Large), None, limit)),
+                unseen: Arc::new(reads(small.clone()).growing()),
+                reads: Arc::new(reads(small).with_lone(lone())),
+                large: Arc::new(reads(lane(Carries::Large))),
                 suits: AtomicU8::new(UNKNOWN),
                 home,
                 watch: OnceLock::new(),
@@ -210,18 +222,17 @@ impl Lanes {
         again: Again,
     ) -> Result<Vec<RedisResult<Value>>, Error> {
         self.health.check()?;
-        if let Some(bundle) = self.of_caller().await {
-            let lane = bundle.to_write(&commands);
-            let mut deadline = lane.deadline();
-            if let Some(send) = bundle.at_home(lane.send(&commands, again, &mut deadline)) {
-                return send.await;
-            }
+        if let Some(bundle) = self.of_caller().await
+            && let Some(home) = &bundle.home
+        {
+            let sending = home.runtime().spawn(bundle.clone().send(commands, again));
+            // An error only where the runtime ends.
+            return exec::shielded(sending)
+                .await
+                .unwrap_or_else(|_| Err(ended()));
         }
         let io = self.io.clone();
-        let sending = exec::on_io(self.limit, async move {
-            let lane = io.to_write(&commands);
-            lane.send(&commands, again, &mut lane.deadline()).await
-        });
+        let sending = exec::on_io(self.limit, io.send(commands, again));
         sending.await?.unwrap_or_else(|| Err(late()))
     }
 

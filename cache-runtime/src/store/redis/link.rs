@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::{RedisError, cmd};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::trial::Trial;
 use super::connect::{Connection, Connector};
@@ -70,6 +70,7 @@ struct State {
     /// A search ended without an outcome, by a panic.
     broke_off: bool,
     made: u64,
+    first_made: Option<Instant>,
 }
 
 /// A connection, and which one it is, so that nobody drops its successor.
@@ -106,8 +107,9 @@ impl Link {
         self.connector.is_cluster()
     }
 
-    pub(super) fn was_connected(&self) -> bool {
-        self.state().made > 0
+    /// When the first connection was made.
+    pub(super) fn first_connected(&self) -> Option<Instant> {
+        self.state().first_made
     }
 
     /// Whether a search for a connection panicked, as it does where the runtime cannot hold one.
@@ -275,6 +277,7 @@ impl Link {
             return;
         }
         state.made += 1;
+        state.first_made.get_or_insert_with(Instant::now);
         let number = state.made;
         state.live = Some(Live {
             number,

@@ -58,34 +58,14 @@ impl Lone {
         })
     }
 
-    /// What stands under a key; none if it is to be asked by way of the lane. To be polled on the runtime of
-    /// the lane.
-    pub(super) async fn get(self: &Arc<Self>, name: OnServer<'_>) -> Option<RedisResult<Value>> {
-        let Some(mut held) = self.free().take() else {
+    /// The connection, if there is one that is free. To be called on the runtime of the lane.
+    pub(super) fn take(self: &Arc<Self>) -> Option<Taken> {
+        let Some(held) = self.free().take() else {
             self.connect_behind();
             return None;
         };
-        if held.as_of != self.health.as_of() {
-            return None;
-        }
-        let Held {
-            connection,
-            command,
-            ..
-        } = &mut *held;
-        command.clear();
-        pack_get(name, command);
-        // A caller who leaves drops the connection: what is on its way is nobody's.
-        let asking = patiently(self.connector.response_timeout(), connection.ask(command));
-        let answer = asking.await.unwrap_or_else(|| Err(timed_out()));
-        match Said::by(answer, &self.health) {
-            Said::Answer(answer) => {
-                self.keep(held);
-                Some(answer)
-            }
-            Said::Late(error) => Some(Err(error)),
-            Said::Nothing => None,
-        }
+        let lone = self.clone();
+        (held.as_of == self.health.as_of()).then_some(Taken { lone, held })
     }
 
     pub(super) fn close(&self) {
@@ -150,5 +130,30 @@ impl Lone {
 
     fn free(&self) -> MutexGuard<'_, Option<Box<Held>>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connection while one caller has it. A caller who leaves drops it: what is on its way is nobody's.
+pub(super) struct Taken {
+    lone: Arc<Lone>,
+    held: Box<Held>,
+}
+
+impl Taken {
+    /// What stands under a key; none if it is to be asked by way of the lane.
+    pub(super) async fn ask(self, name: OnServer<'_>) -> Option<RedisResult<Value>> {
+        let Self { lone, mut held } = self;
+        held.command.clear();
+        pack_get(name, &mut held.command);
+        let asking = held.connection.ask(&held.command);
+        let answer = patiently(lone.connector.response_timeout(), asking).await;
+        match Said::by(answer.unwrap_or_else(|| Err(timed_out())), &lone.health) {
+            Said::Answer(answer) => {
+                lone.keep(held);
+                Some(answer)
+            }
+            Said::Late(error) => Some(Err(error)),
+            Said::Nothing => None,
+        }
     }
 }

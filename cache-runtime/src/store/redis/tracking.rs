@@ -58,7 +58,7 @@ impl Tracking {
             let (health, carries) = (health.clone(), Carries::Pushes(changes.clone()));
             let link = Link::new(connector.clone(), health, debts.clone(), carries);
             let lane = Lane::new(link, connector.response_timeout());
-            Arc::new(Reads::new(Arc::new(lane), None, limit))
+            Arc::new(Reads::new(Arc::new(lane), limit, None))
         };
         Self {
             reads: connector.can_push().then(reads),

@@ -4,25 +4,23 @@ use std::task::{Context, Poll};
 
 use super::super::failure::ended;
 use super::*;
+use crate::size::LONGEST;
 
-fn take_turn(queue: &mut Queue, name: &str) -> Turn {
-    take_turn_for(queue, name, Size::Small)
+fn join(queue: &mut Queue, name: &str) -> Joined {
+    join_for(queue, name, Size::Small)
 }
 
-fn take_turn_for(queue: &mut Queue, name: &str, size: Size) -> Turn {
+fn join_for(queue: &mut Queue, name: &str, size: Size) -> Joined {
     let wanted = Wanted {
         name: OnServer::whole(name),
         left: false,
         size,
     };
-    queue.take_turn(wanted, Waker::noop())
+    queue.join(wanted, Waker::noop())
 }
 
 fn wait(queue: &mut Queue, name: &str) -> Waiter {
-    match take_turn(queue, name) {
-        Turn::Wait(waiter) | Turn::WaitAndSend(waiter) => waiter,
-        Turn::Alone => panic!("it need not wait"),
-    }
+    join(queue, name).waiter
 }
 
 /// The next batch, sent.
@@ -47,19 +45,12 @@ fn found(json: &str) -> Found {
     }
 }
 
-/// A queue with a lone read on the wire.
-fn busy() -> Queue {
-    Queue {
-        is_alone: true,
-        ..Queue::default()
-    }
-}
-
 #[test]
 fn a_lone_read_needs_no_sender() {
     let mut queue = Queue::default();
     for _ in 0..3 {
-        assert!(matches!(take_turn(&mut queue, "a"), Turn::Alone));
+        assert!(queue.begin_alone());
+        assert!(!queue.begin_alone());
         queue.end_alone();
     }
 }
@@ -67,43 +58,72 @@ fn a_lone_read_needs_no_sender() {
 #[test]
 fn reads_of_one_turn_go_together() {
     let mut queue = Queue::default();
-    assert!(matches!(take_turn(&mut queue, "a"), Turn::Alone));
-    let sends = take_turn(&mut queue, "b");
-    assert!(matches!(sends, Turn::WaitAndSend(_)));
-    let waits = take_turn(&mut queue, "c");
-    assert!(matches!(waits, Turn::Wait(_)));
+    assert!(queue.begin_alone());
+    let first = join(&mut queue, "b");
+    assert!(first.needs_sender);
+    let second = join(&mut queue, "c");
+    assert!(!second.needs_sender);
     let Next::SendLast(batch) = queue.next(false) else {
         panic!("the lone read is still on the wire, and nobody waits for its end");
     };
     assert_eq!(names(&batch), ["b", "c"]);
-    let next_turn = take_turn(&mut queue, "d");
-    assert!(matches!(next_turn, Turn::WaitAndSend(_)), "another sender");
+    let next_turn = join(&mut queue, "d");
+    assert!(next_turn.needs_sender, "another");
     assert_eq!(names(&send(&mut queue)), ["d"]);
 }
 
 #[test]
-fn a_read_is_alone_again_after_the_last_batch() {
-    let mut queue = busy();
+fn the_last_batch_ends_and_reads_are_alone() {
+    let mut queue = Queue::default();
     let _waits = wait(&mut queue, "a");
+    assert!(!queue.begin_alone(), "one waits");
     let batch = send(&mut queue);
-    queue.end_alone();
+    assert!(!queue.begin_alone(), "one is under way");
     let _waits = wait(&mut queue, "b");
     let second = send(&mut queue);
     for batch in [batch, second] {
+        assert!(!queue.begin_alone());
         queue.end(UnderWay::of(&batch));
     }
-    assert!(matches!(take_turn(&mut queue, "c"), Turn::Alone));
+    assert!(queue.begin_alone());
+}
+
+#[test]
+fn one_watch_looks_after_one_sender() {
+    let mut queue = Queue::default();
+    let first = join(&mut queue, "a");
+    assert!(first.needs_watch);
+    let an_hour = Duration::from_secs(3600);
+    assert_eq!(queue.sender_of_what_waits_for(an_hour), Sender::Scheduled);
+    let late = queue.sender_of_what_waits_for(Duration::ZERO);
+    assert_eq!(late, Sender::Late);
+    let _sent = send(&mut queue);
+    let second = join(&mut queue, "b");
+    assert!(second.needs_sender && !second.needs_watch);
+    let _sent = send(&mut queue);
+    let ends = queue.sender_of_what_waits_for(Duration::ZERO);
+    assert_eq!(ends, Sender::None);
+    assert!(join(&mut queue, "c").needs_watch, "another");
+}
+
+#[test]
+fn a_sender_that_waits_for_an_answer_is_not_late() {
+    let mut queue = Queue::default();
+    let large = Size::Large(MOST_BYTES);
+    let _waiting = ["a", "b"].map(|name| join_for(&mut queue, name, large).waiter);
+    let first = send(&mut queue);
+    assert!(matches!(queue.next(false), Next::MakeRoom(_)));
+    let sender = queue.sender_of_what_waits_for(Duration::ZERO);
+    assert_eq!(sender, Sender::Waiting);
+    queue.end(UnderWay::of(&first));
+    assert!(queue.without_room().is_none(), "there is room by now");
+    assert_eq!(names(&send(&mut queue)), ["b"]);
 }
 
 #[test]
 fn what_a_sender_leaves_keeps_nobody_waiting() {
     let mut queue = Queue::default();
-    let waiting: Vec<_> = (0..300)
-        .filter_map(|n| match take_turn(&mut queue, &n.to_string()) {
-            Turn::Alone => None,
-            Turn::Wait(waiter) | Turn::WaitAndSend(waiter) => Some(waiter),
-        })
-        .collect();
+    let waiting: Vec<_> = (0..300).map(|n| wait(&mut queue, &n.to_string())).collect();
     drop(queue.abandon());
     for waiter in waiting {
         assert!(pollster::block_on(waiter).is_err());
@@ -112,7 +132,7 @@ fn what_a_sender_leaves_keeps_nobody_waiting() {
 
 #[test]
 fn each_gets_the_answer_to_its_own_key() {
-    let mut queue = busy();
+    let mut queue = Queue::default();
     let [mut a, gone, mut c] = ["a", "b", "c"].map(|name| wait(&mut queue, name));
     drop(gone);
     let batch = send(&mut queue);
@@ -130,7 +150,7 @@ fn each_gets_the_answer_to_its_own_key() {
 
 #[test]
 fn an_error_reaches_everybody() {
-    let mut queue = busy();
+    let mut queue = Queue::default();
     let waiting = ["a", "b"].map(|name| wait(&mut queue, name));
     send(&mut queue).answer(Err(ended()));
     for waiter in waiting {
@@ -140,7 +160,7 @@ fn an_error_reaches_everybody() {
 
 #[test]
 fn a_batch_that_is_dropped_keeps_nobody_waiting() {
-    let mut queue = busy();
+    let mut queue = Queue::default();
     let waiter = wait(&mut queue, "a");
     drop(send(&mut queue));
     assert!(pollster::block_on(waiter).is_err());
@@ -155,7 +175,7 @@ fn who_waits_is_woken_where_it_was_polled_last() {
         }
     }
     let woken = Arc::new(Woken(false.into()));
-    let mut queue = busy();
+    let mut queue = Queue::default();
     let mut waiter = wait(&mut queue, "a");
     let batch = send(&mut queue);
     let mut here = Context::from_waker(Waker::noop());
@@ -169,7 +189,7 @@ fn who_waits_is_woken_where_it_was_polled_last() {
 
 #[test]
 fn nobody_joins_a_batch_that_is_sealed() {
-    let mut queue = busy();
+    let mut queue = Queue::default();
     let _first = wait(&mut queue, "a");
     let sealed = send(&mut queue);
     let _later = wait(&mut queue, "a");
@@ -179,18 +199,20 @@ fn nobody_joins_a_batch_that_is_sealed() {
 
 #[test]
 fn who_left_is_not_asked_for() {
-    let mut queue = busy();
+    let mut queue = Queue::default();
     drop(wait(&mut queue, "a"));
     let _stays = wait(&mut queue, "b");
-    assert_eq!(names(&send(&mut queue)), ["b"]);
+    let batch = send(&mut queue);
+    assert_eq!(names(&batch), ["b"]);
     drop(wait(&mut queue, "c"));
     assert!(matches!(queue.next(false), Next::Done));
-    assert_eq!(queue.under_way.batches, 1);
+    queue.end(UnderWay::of(&batch));
+    assert!(queue.window.is_empty());
 }
 
 #[test]
 fn a_batch_has_an_end() {
-    let mut queue = busy();
+    let mut queue = Queue::default();
     let waiting: Vec<_> = (0..1000)
         .map(|n| wait(&mut queue, &n.to_string()))
         .collect();
@@ -209,7 +231,7 @@ fn a_batch_has_an_end() {
 
 #[test]
 fn a_batch_gathers_while_many_are_under_way() {
-    let mut queue = busy();
+    let mut queue = Queue::default();
     let several = |queue: &mut Queue, count| -> Vec<_> {
         (0..count)
             .map(|n: usize| wait(queue, &n.to_string()))
@@ -232,20 +254,16 @@ fn a_batch_gathers_while_many_are_under_way() {
 /// How many keys are in each batch of a thousand who expect such values.
 fn a_thousand_of(size: Size) -> Vec<usize> {
     let mut queue = Queue::default();
-    let turns: Vec<_> = (0..1000)
-        .map(|n| take_turn_for(&mut queue, &n.to_string(), size))
+    let _waiting: Vec<_> = (0..1000)
+        .map(|n| join_for(&mut queue, &n.to_string(), size))
         .collect();
-    assert!(!turns.iter().any(|turn| matches!(turn, Turn::Alone)));
     let mut sizes = Vec::new();
     loop {
         match queue.next(false) {
             Next::Send(batch) | Next::SendLast(batch) => {
                 sizes.push(batch.len());
-                assert!(
-                    matches!(queue.next(false), Next::MakeRoom(_) | Next::Done)
-                        || queue.under_way.room <= MOST_BYTES,
-                    "{size:?}"
-                );
+                let next = queue.next(false);
+                assert!(matches!(next, Next::MakeRoom(_) | Next::Done), "{size:?}");
                 queue.end(UnderWay::of(&batch));
             }
             Next::Done => return sizes,
@@ -270,28 +288,67 @@ fn large_values_go_few_at_a_time() {
     }
 }
 
-#[test]
-fn more_goes_at_once_while_values_turn_out_small() {
-    let mut queue = Queue::default();
-    let _waiting: Vec<_> = (0..400)
-        .map(|n| take_turn_for(&mut queue, &n.to_string(), Size::Unknown))
-        .collect();
-    let mut sent = Vec::new();
-    let all_at_once = |queue: &mut Queue| -> Vec<_> {
-        let batch = |queue: &mut Queue| match queue.next(false) {
-            Next::Send(batch) | Next::SendLast(batch) => Some(batch),
-            _ => None,
-        };
-        std::iter::from_fn(|| batch(queue)).collect()
+/// All that may go out now.
+fn send_all(queue: &mut Queue) -> Vec<Sealed> {
+    let batch = || match queue.next(false) {
+        Next::Send(batch) | Next::SendLast(batch) => Some(batch),
+        _ => None,
     };
-    for bytes in [10, 10, 10, LARGE + 1] {
-        let batches = all_at_once(&mut queue);
-        for batch in &batches {
-            queue.end(UnderWay::of(batch));
-        }
-        queue.saw(bytes * batches[0].len(), batches[0].len());
-        sent.push(batches.len());
+    std::iter::from_fn(batch).collect()
+}
+
+fn a_thousand_unknown(queue: &mut Queue) -> Vec<Joined> {
+    let join = |n: u32| join_for(queue, &n.to_string(), Size::Unknown);
+    (0..1000).map(join).collect()
+}
+
+#[test]
+fn more_goes_out_while_values_are_small() {
+    let mut queue = Queue::growing();
+    let _waiting = a_thousand_unknown(&mut queue);
+    let mut under_way = send_all(&mut queue);
+    let mut sent = vec![under_way.len()];
+    for largest in [10, LARGE, 10, 10, LARGE + 1, 10] {
+        queue.saw(largest);
+        queue.end(UnderWay::of(&under_way.remove(0)));
+        let more = send_all(&mut queue);
+        sent.push(more.len());
+        under_way.extend(more);
     }
-    sent.push(all_at_once(&mut queue).len());
-    assert_eq!(sent, [1, 2, 4, 8, 1]);
+    // One is answered each time: 2, 4, 8 are under way then, no more than 8, and 1 when the rest is answered.
+    assert_eq!(sent, [1, 2, 3, 5, 1, 0, 0]);
+}
+
+#[test]
+fn more_goes_out_only_until_all_is_answered() {
+    let mut queue = Queue::growing();
+    let _waiting = ["a", "b"].map(|name| join_for(&mut queue, name, Size::Unknown));
+    let first = send_all(&mut queue);
+    queue.saw(10);
+    queue.end(UnderWay::of(&first[0]));
+    let _waiting = a_thousand_unknown(&mut queue);
+    assert_eq!(send_all(&mut queue).len(), 1);
+}
+
+#[test]
+fn an_error_lets_no_more_out() {
+    let mut queue = Queue::growing();
+    let _waiting = a_thousand_unknown(&mut queue);
+    let mut under_way = send_all(&mut queue);
+    queue.saw(10);
+    under_way.extend(send_all(&mut queue));
+    queue.narrow();
+    queue.end(UnderWay::of(&under_way[0]));
+    assert!(send_all(&mut queue).is_empty());
+}
+
+#[test]
+fn no_more_large_values_go_out_after_small_ones() {
+    let mut queue = Queue::default();
+    let _waiting: Vec<_> = (0..100)
+        .map(|n| join_for(&mut queue, &n.to_string(), Size::Large(LONGEST)))
+        .collect();
+    let _under_way = send_all(&mut queue);
+    queue.saw(10);
+    assert!(send_all(&mut queue).is_empty());
 }
