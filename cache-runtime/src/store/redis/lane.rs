@@ -31,8 +31,7 @@ pub(super) struct Lane {
     limit: Duration,
 }
 
-/// A command on its way. Dropped without an end, since its caller left, it says so: a silent
-/// connection is otherwise found out only by those who wait long enough.
+/// A command on its way.
 struct OnTheWay<'a> {
     pulse: &'a Pulse,
     answers_before: u64,
@@ -62,17 +61,9 @@ impl<'a> OnTheWay<'a> {
         waited.unwrap_or_else(|| Err(timed_out()))
     }
 
-    /// Whether nothing at all was answered on its connection of late.
-    fn ended_in_silence(self) -> bool {
-        let silent = self.pulse.answers() == self.answers_before;
-        std::mem::forget(self);
-        silent
-    }
-}
-
-impl Drop for OnTheWay<'_> {
-    fn drop(&mut self) {
-        self.pulse.left();
+    /// Whether nothing at all was answered on its connection meanwhile.
+    fn ended_in_silence(&self) -> bool {
+        self.pulse.answers() == self.answers_before
     }
 }
 

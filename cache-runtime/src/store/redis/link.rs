@@ -8,10 +8,11 @@
 //! process is not mistaken for a dead server.
 //!
 //! A caller waits for a connection only where the server is not in doubt: for the first one, and for
-//! that in the place of one that broke, which on a living server is there after a few round trips. So
-//! does one who comes after a caller that left unanswered, and was the last: that says little, and
-//! where all is well the wait is one round trip. And nobody waits once an attempt was late: where only
-//! new connections are dropped on their way, all others are well and the server is in no doubt.
+//! that in the place of one that broke, which on a living server is there after a few round trips. And
+//! nobody waits once an attempt was late: where only new connections are dropped on their way, all others
+//! are well and the server is in no doubt.
+//!
+//! A command is waited for to its end by a task of ours, also when its caller leaves.
 //!
 //! Before a new connection is used, what is owed is made up for on it, as far as the server takes it.
 
@@ -159,8 +160,7 @@ impl Link {
             let has_live = state.live.is_some();
             let is_first = state.made == 0;
             let trial = self.try_another(&mut state);
-            let is_suspect = has_live && !trial.may_be_well;
-            if is_suspect || self.health.is_in_doubt() {
+            if has_live || self.health.is_in_doubt() {
                 return Err(out_of_reach());
             }
             (trial.next_attempt().ok_or_else(out_of_reach)?, is_first)
@@ -213,7 +213,6 @@ impl Link {
             }
             let trial = self.try_another(&mut state);
             trial.late += 1;
-            trial.may_be_well = false;
             drop(state);
             self.lose_track();
         }
@@ -261,14 +260,12 @@ impl Link {
             state.live = None;
             return true;
         }
-        let is_suspect = live.as_of.suspicions != now.suspicions;
-        if is_suspect || live.pulse.is_silent_for(self.connector.response_timeout()) {
-            let is_known = state.trial.is_some();
-            let trial = self.try_another(state);
-            trial.may_be_well = !is_suspect && (!is_known || trial.may_be_well);
-            return !is_known;
+        if live.as_of.suspicions == now.suspicions {
+            return false;
         }
-        false
+        let is_new = state.trial.is_none();
+        self.try_another(state);
+        is_new
     }
 
     fn take(self: &Arc<Self>, connection: Connection, as_of: AsOf) {

@@ -30,15 +30,6 @@ pub(super) async fn patiently<F: Future>(limit: Duration, work: F) -> Option<F::
     }
 }
 
-/// Waits for `work`, and tells whether it took less than `limit` of such time.
-pub(super) async fn promptly<F: Future>(limit: Duration, work: F) -> (F::Output, bool) {
-    let mut work = pin!(work);
-    match patiently(limit, work.as_mut()).await {
-        Some(output) => (output, true),
-        None => (work.await, false),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

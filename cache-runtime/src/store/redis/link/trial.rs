@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::super::connect::Connection;
-use super::super::patience::promptly;
+use super::super::patience::patiently;
 use super::{Link, Live, State};
 use crate::error::{Error, ErrorKind};
 
@@ -26,8 +26,6 @@ pub(super) struct Trial {
     hurry: Arc<Notify>,
     /// Commands that met their deadline on the suspect.
     pub(super) late: u64,
-    /// All that is known of the suspect is that a caller left it unanswered.
-    pub(super) may_be_well: bool,
     /// An attempt was not answered in time, as the next one may not be. One that is refused is short.
     was_late: bool,
 }
@@ -46,7 +44,6 @@ impl Link {
                 outcome,
                 hurry,
                 late: 0,
-                may_be_well: false,
                 was_late: false,
             }
         })
@@ -63,13 +60,19 @@ impl Link {
             }
         };
         let limit = self.connector.response_timeout() / 2;
-        let (found, prompt) = promptly(limit, finding).await;
+        let mut finding = pin!(finding);
+        let in_time = patiently(limit, finding.as_mut()).await;
+        let is_prompt = in_time.is_some();
+        let found = match in_time {
+            Some(found) => found,
+            None => finding.await,
+        };
         let late = {
             let mut state = self.state();
             let trial = state.trial.as_mut();
             trial.map_or(0, |trial| std::mem::take(&mut trial.late))
         };
-        if late > 0 && (found.is_err() || !prompt) {
+        if late > 0 && (found.is_err() || !is_prompt) {
             // So it was the server, and not our own driver, that kept them waiting.
             self.late(late);
         }
