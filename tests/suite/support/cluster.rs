@@ -106,7 +106,7 @@ impl Cluster {
         (from, to)
     }
 
-    fn wait_until(&self, what: &str, is_so: impl Fn(&Server) -> bool) {
+    pub fn wait_until(&self, what: &str, is_so: impl Fn(&Server) -> bool) {
         for _ in 0..1000 {
             if self.nodes.iter().all(&is_so) {
                 return;

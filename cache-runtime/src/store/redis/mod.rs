@@ -35,8 +35,9 @@ use std::time::Duration;
 
 use ::redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value, cmd};
 use deadpool_redis::Pool;
+use futures_util::future::join_all;
 
-use self::batch::Wanted;
+use self::batch::{MOST_KEYS, Wanted};
 use self::compare::Server;
 use self::connect::Connector;
 use self::debts::Debts;
@@ -165,23 +166,26 @@ impl Redis {
         self.tracking.is_on()
     }
 
-    /// By [MGET](https://redis.io/docs/latest/commands/mget/).
+    /// By [MGET](https://redis.io/docs/latest/commands/mget/). From a cluster, whose nodes have some of the
+    /// keys each, by reads that are under way at once.
     pub(crate) async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        // In a cluster each may be on another node.
-        let at_once = if self.is_cluster { 1 } else { keys.len() };
-        let mut found = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(at_once) {
-            let mut command = Pipeline::new();
-            command.cmd("MGET");
-            for key in keys {
-                command.arg(self.name(key));
+        if self.is_cluster {
+            let mut found = Vec::with_capacity(keys.len());
+            for keys in keys.chunks(MOST_KEYS) {
+                let get = |key| self.get(key, false, Size::Unknown);
+                found.extend(join_all(keys.iter().map(get)).await);
             }
-            found.extend(self.ask::<Vec<Option<Vec<u8>>>>(command).await?);
+            return found.into_iter().map(|found| Ok(found?.json)).collect();
         }
-        Ok(found)
+        let mut command = Pipeline::new();
+        command.cmd("MGET");
+        for key in keys {
+            command.arg(self.name(key));
+        }
+        self.ask(command).await
     }
 
     /// Replaces a value of any type. Never sent again: an invalidation may have come in between.
