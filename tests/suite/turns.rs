@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cache_runtime::read_through;
+use tokio::task::JoinHandle;
 
 use crate::proxy::Proxy;
 use crate::support::{Cluster, Server, patient};
@@ -104,8 +105,8 @@ async fn all_nodes_are_asked_at_once() {
     assert_eq!(peeking.await.unwrap().unwrap(), expected);
 }
 
-/// A caller blocks its worker just after it asked for a key; the others go on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+/// Callers block their workers just after they read or wrote; the others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_blocked_worker_holds_no_other_call() {
     const CALLS: u64 = 200;
     const BLOCKED: Duration = Duration::from_secs(4);
@@ -119,30 +120,60 @@ async fn a_blocked_worker_holds_no_other_call() {
         let scope = cache.scope(async {
             let start = Instant::now();
             let mut longest = Duration::ZERO;
-            while start.elapsed() < BLOCKED / 2 {
-                // Hits and misses.
-                for id in 0..CALLS + 20 {
-                    let start = Instant::now();
-                    assert_eq!(value(id).await, id);
-                    value::invalidate(CALLS + id % 20).await.unwrap();
-                    longest = longest.max(start.elapsed());
+            // Hits and misses.
+            for id in (0..CALLS + 20).cycle() {
+                if start.elapsed() > BLOCKED / 2 {
+                    break;
                 }
+                let start = Instant::now();
+                assert_eq!(value(id).await, id);
+                value::invalidate(CALLS + id % 20).await.unwrap();
+                longest = longest.max(start.elapsed());
             }
             longest
         });
         tokio::spawn(scope)
     });
-    let block = |id| {
-        let block = async { std::thread::sleep(BLOCKED) };
-        tokio::spawn(cache.scope(async move { tokio::join!(value(id), block).0 }))
-    };
-    let blocked = [block(0), block(CALLS + 30)];
+    let block = || async { std::thread::sleep(BLOCKED) };
+    let blocked = [
+        tokio::spawn(cache.scope(async move { tokio::join!(value(CALLS + 31), block()).1 })),
+        tokio::spawn(cache.scope(async move { tokio::join!(value(CALLS + 30), block()).1 })),
+        tokio::spawn(cache.scope(async move {
+            let (invalidated, ()) = tokio::join!(value::invalidate(CALLS + 30), block());
+            invalidated.unwrap();
+        })),
+    ];
     for other in others {
         let longest = other.await.unwrap();
         assert!(longest < BLOCKED / 4, "{longest:?}");
     }
+    let is_blocked = |task: &JoinHandle<()>| !task.is_finished();
+    assert!(blocked.iter().all(is_blocked), "nothing was blocked");
     for blocked in blocked {
-        assert!(!blocked.is_finished(), "nothing was blocked");
         blocked.await.unwrap();
     }
+}
+
+/// A worker drives the I/O of its runtime, and its next task blocks it. The other worker is idle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blocked_worker_holds_no_answer() {
+    const BLOCKED: Duration = Duration::from_secs(4);
+    let server = Server::start();
+    let [soon, later] = [100, 300].map(|millis| (millis, Proxy::before(server.port())));
+    let caches = [&soon, &later].map(|(_, proxy)| patient(&proxy.url()));
+    for cache in caches.iter().cycle().take(4) {
+        tokio::spawn(cache.scope(value(1))).await.unwrap();
+    }
+    for (millis, proxy) in [&soon, &later] {
+        proxy.delay(Duration::from_millis(*millis));
+    }
+    let blocked = tokio::spawn(caches[0].scope(async {
+        value(1).await;
+        std::thread::sleep(BLOCKED);
+    }));
+    let start = Instant::now();
+    tokio::spawn(caches[1].scope(value(1))).await.unwrap();
+    assert!(start.elapsed() < BLOCKED / 2, "{:?}", start.elapsed());
+    assert!(!blocked.is_finished(), "nothing was blocked");
+    blocked.await.unwrap();
 }

@@ -165,8 +165,6 @@ pub(super) struct Queue {
     full: VecDeque<Open>,
     open: Open,
     sender: Sender,
-    /// Somebody looks after the sender.
-    is_watched: bool,
     /// Whether a lone read is on the wire.
     is_alone: bool,
     window: Window,
@@ -174,14 +172,12 @@ pub(super) struct Queue {
 
 /// What becomes of what waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Sender {
+enum Sender {
     /// Nothing waits.
     #[default]
     None,
     /// It is sent in the next turn of the scheduler.
     Scheduled,
-    /// The same, but that turn does not come.
-    Late,
     /// It waits for an answer to others first.
     Waiting,
 }
@@ -191,8 +187,6 @@ pub(super) struct Joined {
     pub(super) waiter: Waiter,
     /// Somebody must send what waits.
     pub(super) needs_sender: bool,
-    /// Somebody must look after the sender.
-    pub(super) needs_watch: bool,
 }
 
 /// What a sender does next.
@@ -245,7 +239,6 @@ impl Queue {
         Joined {
             waiter,
             needs_sender,
-            needs_watch: needs_sender && !std::mem::replace(&mut self.is_watched, true),
         }
     }
 
@@ -275,17 +268,10 @@ impl Queue {
         Next::Done
     }
 
-    /// For who looks after the sender, and ends if there is none: whether what waits has waited for so long
-    /// for a turn of its sender.
-    pub(super) fn sender_of_what_waits_for(&mut self, long: Duration) -> Sender {
-        self.is_watched = self.sender != Sender::None;
+    /// Whether what waits has waited for so long for a turn of its sender.
+    pub(super) fn is_sender_late(&self, long: Duration) -> bool {
         let joined = self.first().joined;
-        match self.sender {
-            Sender::Scheduled if joined.is_some_and(|joined| joined.elapsed() >= long) => {
-                Sender::Late
-            }
-            sender => sender,
-        }
+        self.sender == Sender::Scheduled && joined.is_some_and(|joined| joined.elapsed() >= long)
     }
 
     /// The first batch, if it still may not be sent beside what is under way.

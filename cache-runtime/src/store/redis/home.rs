@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::{self, Id};
 
 use super::failure::ended;
+use super::watch::Watch;
 use crate::error::Error;
 use crate::exec::{self, Shielding};
 
@@ -22,6 +23,7 @@ use crate::exec::{self, Shielding};
 pub(super) struct Home {
     runtime: Handle,
     has_ended: AtomicBool,
+    watch: Watch,
 }
 
 impl Home {
@@ -29,11 +31,16 @@ impl Home {
         Arc::new(Self {
             runtime,
             has_ended: AtomicBool::new(false),
+            watch: Watch::default(),
         })
     }
 
-    pub(super) fn runtime(&self) -> Handle {
-        self.runtime.clone()
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Its tasks are dropped: timers come next.

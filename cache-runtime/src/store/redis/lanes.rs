@@ -28,6 +28,7 @@ use super::link::{Carries, Link};
 use super::lone::Lone;
 use super::reads::{Reads, USUAL};
 use super::threads::{Read, Threads};
+use super::watch::Watched;
 use crate::error::Error;
 use crate::exec;
 use crate::key::OnServer;
@@ -143,17 +144,22 @@ impl Lanes {
             Arc::new(Lane::new(link, connector.response_timeout()))
         };
         let make = move |home: Option<Arc<Home>>| {
-            let reads = |lane| Reads::new(lane, limit, home.as_ref().map(|home| home.runtime()));
+            let reads = |lane| Reads::new(lane, limit, home.clone());
             let small = lane(Carries::Small);
-            Bundle {
+            let bundle = Bundle {
                 writes: lane(Carries::Small),
                 unseen: Arc::new(reads(small.clone()).growing()),
                 reads: Arc::new(reads(small).with_lone(lone())),
                 large: Arc::new(reads(lane(Carries::Large))),
                 suits: AtomicU8::new(UNKNOWN),
-                home,
+                home: home.clone(),
                 watch: OnceLock::new(),
+            };
+            if let Some(home) = home {
+                let all = [&bundle.reads, &bundle.unseen, &bundle.large];
+                all.into_iter().for_each(|reads| home.watch().add(reads));
             }
+            bundle
         };
         static LANES: AtomicU64 = AtomicU64::new(0);
         Self {
@@ -225,7 +231,11 @@ impl Lanes {
         if let Some(bundle) = self.of_caller().await
             && let Some(home) = &bundle.home
         {
-            let sending = home.runtime().spawn(bundle.clone().send(commands, again));
+            let (watched, bundle) = (Watched::on(home), bundle.clone());
+            let sending = home.runtime().spawn(async move {
+                let _watched = watched;
+                bundle.send(commands, again).await
+            });
             // An error only where the runtime ends.
             return exec::shielded(sending)
                 .await

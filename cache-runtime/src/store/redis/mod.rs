@@ -25,6 +25,7 @@ mod threads;
 mod tokens;
 mod tracking;
 mod turn;
+mod watch;
 mod watched;
 mod writes;
 

@@ -21,19 +21,19 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use redis::Pipeline;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use self::answer_time::AnswerTime;
-use self::sender::{Sending, watch};
+use self::sender::Sending;
 use super::batch::{Joined, Queue, Waiter, Wanted};
 use super::failure::{ended, unfit};
+use super::home::Home;
 use super::lane::{Again, Lane};
 use super::lone::Lone;
 use super::replies::{get, string, time_left};
+use super::watch::Watched;
 use crate::error::Error;
-use crate::exec;
 use crate::key::OnServer;
 use crate::size::Size;
 use crate::store::{Found, Left};
@@ -49,15 +49,15 @@ pub(super) struct Reads {
     answers: AnswerTime,
     /// How long one answer may take, where a first connection has to be made for it.
     limit: Duration,
-    /// The runtime of the lane, but for the I/O thread.
-    home: Option<Handle>,
+    /// The runtime of the lane, but for the I/O thread: no code of a user's blocks that.
+    home: Option<Arc<Home>>,
 }
 
 /// A server that is well and near answers much sooner.
 pub(super) const USUAL: Duration = Duration::from_millis(5);
 
 impl Reads {
-    pub(super) fn new(lane: Arc<Lane>, limit: Duration, home: Option<Handle>) -> Self {
+    pub(super) fn new(lane: Arc<Lane>, limit: Duration, home: Option<Arc<Home>>) -> Self {
         Self {
             lane,
             lone: None,
@@ -131,7 +131,7 @@ impl Reads {
         if wanted.left || wanted.size != Size::Small || !self.queue().begin_alone() {
             return None;
         }
-        let ending = Ending(self.clone());
+        let ending = (Ending(self.clone()), self.watched());
         let connection = lone.take()?;
         let deadline = self.lane.deadline();
         Some(Box::pin(async move {
@@ -143,6 +143,19 @@ impl Reads {
                 ..Found::default()
             }))
         }))
+    }
+
+    /// Sends what waits longer than this for a turn of its sender, which may be next on a worker that a caller
+    /// blocks.
+    pub(super) fn send_if_late(self: &Arc<Self>, long: Duration) {
+        let is_late = self.queue().is_sender_late(long);
+        if let Some(home) = self.home.as_ref().filter(|_| is_late) {
+            home.runtime().spawn(Sending::of(self).run());
+        }
+    }
+
+    fn watched(&self) -> Option<Watched> {
+        self.home.as_ref().map(Watched::on)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -174,7 +187,12 @@ impl<'a> Get<'a> {
             // Together, those of a node that is away would take the others with them. A task of its own
             // wakes the connection: the worker of the caller may be blocked next.
             let (name, left) = (wanted.name.to_string(), wanted.left);
-            return State::OfCluster(tokio::spawn(reads.clone().get_alone(name, left)));
+            let watched = reads.watched();
+            let getting = reads.clone().get_alone(name, left);
+            return State::OfCluster(tokio::spawn(async move {
+                let _watched = watched;
+                getting.await
+            }));
         }
         match reads.alone(wanted) {
             Some(alone) => State::Alone(alone),
@@ -187,15 +205,9 @@ impl<'a> Get<'a> {
         let Joined {
             waiter,
             needs_sender,
-            needs_watch,
         } = reads.queue().join(self.wanted, context.waker());
         if needs_sender {
             tokio::spawn(Sending::of(reads).run());
-        }
-        // No code of a user's blocks the I/O thread.
-        if needs_watch && let Some(home) = &reads.home {
-            // Without that thread there is no cache.
-            let _ = exec::spawn_on_io(watch(Arc::downgrade(reads), home.clone()));
         }
         waiter
     }

@@ -89,21 +89,14 @@ fn the_last_batch_ends_and_reads_are_alone() {
 }
 
 #[test]
-fn one_watch_looks_after_one_sender() {
+fn a_sender_without_a_turn_is_late() {
     let mut queue = Queue::default();
-    let first = join(&mut queue, "a");
-    assert!(first.needs_watch);
-    let an_hour = Duration::from_secs(3600);
-    assert_eq!(queue.sender_of_what_waits_for(an_hour), Sender::Scheduled);
-    let late = queue.sender_of_what_waits_for(Duration::ZERO);
-    assert_eq!(late, Sender::Late);
+    assert!(!queue.is_sender_late(Duration::ZERO), "nothing waits");
+    let _waits = wait(&mut queue, "a");
+    assert!(!queue.is_sender_late(Duration::from_secs(3600)));
+    assert!(queue.is_sender_late(Duration::ZERO));
     let _sent = send(&mut queue);
-    let second = join(&mut queue, "b");
-    assert!(second.needs_sender && !second.needs_watch);
-    let _sent = send(&mut queue);
-    let ends = queue.sender_of_what_waits_for(Duration::ZERO);
-    assert_eq!(ends, Sender::None);
-    assert!(join(&mut queue, "c").needs_watch, "another");
+    assert!(!queue.is_sender_late(Duration::ZERO), "it is sent");
 }
 
 #[test]
@@ -113,8 +106,7 @@ fn a_sender_that_waits_for_an_answer_is_not_late() {
     let _waiting = ["a", "b"].map(|name| join_for(&mut queue, name, large).waiter);
     let first = send(&mut queue);
     assert!(matches!(queue.next(false), Next::MakeRoom(_)));
-    let sender = queue.sender_of_what_waits_for(Duration::ZERO);
-    assert_eq!(sender, Sender::Waiting);
+    assert!(!queue.is_sender_late(Duration::ZERO));
     queue.end(UnderWay::of(&first));
     assert!(queue.without_room().is_none(), "there is room by now");
     assert_eq!(names(&send(&mut queue)), ["b"]);

@@ -1,27 +1,28 @@
 //! The sender of the reads of one lane: when a batch leaves, and what its callers are answered.
 
 use std::pin::pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
-use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Reads, USUAL};
 use crate::error::Error;
 use crate::exec;
-use crate::store::redis::batch::{Next, Sealed, Sender, UnderWay};
+use crate::store::redis::batch::{Next, Sealed, UnderWay};
 use crate::store::redis::deadline::Deadline;
 use crate::store::redis::failure::{late, read, told, unfit};
 use crate::store::redis::lane::Again;
 use crate::store::redis::replies::{found, list};
+use crate::store::redis::watch::Watched;
 use crate::store::{Found, Waited};
 
 /// The sender of the reads that wait. Dropped before it is done, as its runtime ends, it answers them.
 pub(super) struct Sending {
     reads: Arc<Reads>,
     is_done: bool,
+    _watched: Option<Watched>,
 }
 
 impl Sending {
@@ -29,6 +30,7 @@ impl Sending {
         Self {
             reads: reads.clone(),
             is_done: false,
+            _watched: reads.watched(),
         }
     }
 
@@ -88,28 +90,12 @@ impl Drop for Sending {
     }
 }
 
-/// Sends what waits in the place of a sender that is not polled: it may be next on a worker that a
-/// caller blocks. Ends once nothing is to be sent.
-pub(super) async fn watch(reads: Weak<Reads>, home: Handle) {
-    loop {
-        exec::sleep(USUAL).await;
-        let Some(reads) = reads.upgrade() else {
-            return;
-        };
-        let sender = reads.queue().sender_of_what_waits_for(USUAL);
-        match sender {
-            Sender::None => return,
-            Sender::Late => drop(home.spawn(Sending::of(&reads).run())),
-            Sender::Scheduled | Sender::Waiting => {}
-        }
-    }
-}
-
 /// A batch on the wire, until it is answered or its runtime ends.
 struct OnTheWire {
     reads: Arc<Reads>,
     batch: Option<Sealed>,
     under_way: UnderWay,
+    _watched: Option<Watched>,
 }
 
 impl OnTheWire {
@@ -118,6 +104,7 @@ impl OnTheWire {
             reads: reads.clone(),
             under_way: UnderWay::of(&batch),
             batch: Some(batch),
+            _watched: reads.watched(),
         }
     }
 
