@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use cache_runtime::{Cache, Invalidated, Key, read_through};
 use futures_util::future::join_all;
 
-use crate::support::{Callers, Cluster, patient};
+use crate::proxy::Proxy;
+use crate::support::{Callers, Cluster, Server, patient};
+use crate::turns::keys_found;
 
 const KEYS: u64 = 64;
 
@@ -127,4 +129,48 @@ async fn a_refused_pending_invalidation_holds_up_no_other() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(cache.stats().server().owed, foreign);
+}
+
+/// The nodes announce proxies in their place.
+fn proxies_of(cluster: &Cluster) -> Vec<Proxy> {
+    let announce = |node: &Server| {
+        let proxy = Proxy::before(node.port());
+        let port = proxy.port().to_string();
+        node.cli(&["CONFIG", "SET", "cluster-announce-port", &port]);
+        proxy
+    };
+    let proxies: Vec<_> = cluster.nodes.iter().map(announce).collect();
+    cluster.wait_until("all know the ports", |node| {
+        let slots = node.cli(&["CLUSTER", "SLOTS"]);
+        let is_known = |proxy: &Proxy| slots.contains(&proxy.port().to_string());
+        proxies.iter().all(is_known)
+    });
+    proxies
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_nodes_are_asked_at_once() {
+    const ANSWERS_AFTER: Duration = Duration::from_secs(4);
+    let cluster = Cluster::start();
+    let proxies = proxies_of(&cluster);
+    let cache = patient(&cluster.url());
+    for id in 0..KEYS {
+        cache.scope(square(id)).await;
+    }
+    let expected: Vec<_> = (0..KEYS).map(|n| Some(n * n)).collect();
+    let peek = || tokio::spawn(cache.scope(square::peek_many(0..KEYS)));
+    assert_eq!(peek().await.unwrap().unwrap(), expected);
+    let found = || cluster.nodes.iter().map(keys_found).sum::<u64>();
+    let before = found();
+    proxies.iter().for_each(|proxy| proxy.delay(ANSWERS_AFTER));
+    let start = Instant::now();
+    let peeking = peek();
+    while found() - before < KEYS {
+        let asked = found() - before;
+        assert!(start.elapsed() < ANSWERS_AFTER / 2, "{asked} are asked for");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(!peeking.is_finished());
+    proxies.iter().for_each(|proxy| proxy.delay(Duration::ZERO));
+    assert_eq!(peeking.await.unwrap().unwrap(), expected);
 }

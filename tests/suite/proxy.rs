@@ -120,6 +120,7 @@ impl Proxy {
         Self { port: own, faults }
     }
 
+    #[cfg(feature = "cluster")]
     pub fn port(&self) -> u16 {
         self.port
     }

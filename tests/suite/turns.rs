@@ -6,7 +6,7 @@ use cache_runtime::read_through;
 use tokio::task::JoinHandle;
 
 use crate::proxy::Proxy;
-use crate::support::{Cluster, Server, patient};
+use crate::support::{Server, patient};
 
 #[read_through(name = "turns", ttl = 600)]
 async fn value(id: u64) -> u64 {
@@ -14,7 +14,7 @@ async fn value(id: u64) -> u64 {
 }
 
 /// Keys that the server has looked up, and found.
-fn keys_found(server: &Server) -> u64 {
+pub fn keys_found(server: &Server) -> u64 {
     let stats = server.cli(&["INFO", "stats"]);
     let found = stats
         .lines()
@@ -58,51 +58,6 @@ async fn reads_are_sent_before_any_answer() {
     for (id, call) in (0..READS).zip(calls) {
         assert_eq!(call.await.unwrap(), id);
     }
-}
-
-/// The nodes announce proxies in their place.
-fn proxies_of(cluster: &Cluster) -> Vec<Proxy> {
-    let announce = |node: &Server| {
-        let proxy = Proxy::before(node.port());
-        let port = proxy.port().to_string();
-        node.cli(&["CONFIG", "SET", "cluster-announce-port", &port]);
-        proxy
-    };
-    let proxies: Vec<_> = cluster.nodes.iter().map(announce).collect();
-    cluster.wait_until("all know the ports", |node| {
-        let slots = node.cli(&["CLUSTER", "SLOTS"]);
-        let is_known = |proxy: &Proxy| slots.contains(&proxy.port().to_string());
-        proxies.iter().all(is_known)
-    });
-    proxies
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_nodes_are_asked_at_once() {
-    const KEYS: u64 = 100;
-    const ANSWERS_AFTER: Duration = Duration::from_secs(4);
-    let cluster = Cluster::start();
-    let proxies = proxies_of(&cluster);
-    let cache = patient(&cluster.url());
-    for id in 0..KEYS {
-        cache.scope(value(id)).await;
-    }
-    let expected: Vec<_> = (0..KEYS).map(Some).collect();
-    let peek = || tokio::spawn(cache.scope(value::peek_many(0..KEYS)));
-    assert_eq!(peek().await.unwrap().unwrap(), expected);
-    let found = || cluster.nodes.iter().map(keys_found).sum::<u64>();
-    let before = found();
-    proxies.iter().for_each(|proxy| proxy.delay(ANSWERS_AFTER));
-    let start = Instant::now();
-    let peeking = peek();
-    while found() - before < KEYS {
-        let asked = found() - before;
-        assert!(start.elapsed() < ANSWERS_AFTER / 2, "{asked} are asked for");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    assert!(!peeking.is_finished());
-    proxies.iter().for_each(|proxy| proxy.delay(Duration::ZERO));
-    assert_eq!(peeking.await.unwrap().unwrap(), expected);
 }
 
 /// Callers block their workers just after they read or wrote; the others go on.
