@@ -335,7 +335,7 @@ fn an_error_lets_no_more_out() {
 }
 
 #[test]
-fn no_more_large_values_go_out_after_small_ones() {
+fn large_values_never_widen_the_window() {
     let mut queue = Queue::default();
     let _waiting: Vec<_> = (0..100)
         .map(|n| join_for(&mut queue, &n.to_string(), Size::Large(LONGEST)))
